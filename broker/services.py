@@ -1,0 +1,32 @@
+"""What handlers may use, gathered by the composition root and handed to every handler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .clock import Clock
+    from .config import BrokerConfig
+    from .coordinators.fetch_session import FetchSessionCache
+    from .coordinators.producer_ids import ProducerIds
+    from .metadata.cluster_metadata import ClusterMetadata
+    from .runtime.group_coordinators import GroupCoordinators
+    from .runtime.long_poll import FetchPurgatory
+    from .runtime.partitions import Partitions
+    from .runtime.timers import Timers
+
+
+@dataclass(slots=True)
+class Services:
+    """The broker's parts, as handlers see them."""
+
+    config: BrokerConfig
+    clock: Clock
+    timers: Timers
+    metadata: ClusterMetadata
+    partitions: Partitions
+    fetches: FetchPurgatory
+    fetch_sessions: FetchSessionCache
+    groups: GroupCoordinators
+    producer_ids: ProducerIds
