@@ -6,20 +6,23 @@ This is the one door of the codecs: whatever bytes come in, `decode` returns a m
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .decoder_source import write_decoder
 from .encoder_source import write_encoder
 from .errors import ProtocolError
-from .primitives import Buffer
 from .schema import Message
 from .source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .primitives import Buffer
 
 M = TypeVar("M", bound=Message)
 
 
-class UnsupportedVersion(ProtocolError):
+class UnsupportedVersionError(ProtocolError):
     """A version that the message does not have."""
 
 
@@ -41,7 +44,7 @@ def codec(kind: type[Message], version: int) -> Codec:
 
 def _compile(kind: type[Message], version: int) -> Codec:
     if version not in kind.versions:
-        raise UnsupportedVersion(f"{kind.__name__} has versions {kind.versions}, not {version}")
+        raise UnsupportedVersionError(f"{kind.__name__} has versions {kind.versions}, not {version}")
     flexible = version in kind.flexible
     source = Source(f"<ottla {kind.__name__} v{version}>")
     encoder = write_encoder(source, kind, version, flexible)

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 LENGTH_BYTES = 4
 
+_TAIL_BYTES_MIN = 64 * 1024
 
-class FrameTooLarge(ProtocolError):
+
+class FrameTooLargeError(ProtocolError):
     """A frame announced a length that is negative or above the limit."""
 
 
 class FrameSplitter:
     """The receiving side of one connection, without the connection.
 
-    `frames(received)` yields every frame that is complete; a view is valid until the next call. The part of a
-    frame that is still missing can be received straight into `tail(...)`, then acknowledged with `filled(...)`.
+    `frames(received)` yields every frame that is complete; a view is valid until the next call. The rest of a
+    large frame can be received straight into `tail()` instead, then acknowledged with `filled(count)`.
     """
 
     __slots__ = ("_frame_bytes_max", "_partial", "_used", "_wanted")
@@ -34,40 +36,36 @@ class FrameSplitter:
         self._partial = bytearray()
         self._used = 0
         self._wanted = 0
+        """Bytes of the partial frame with its length in front; 0 while the length is not known."""
 
     @property
-    def is_partial(self) -> bool:
-        """Whether a frame has begun and is not complete."""
-        return self._used > 0
+    def missing_bytes(self) -> int:
+        """How much of a frame that has begun is still to come; 0 when that is not known."""
+        return self._wanted - self._used if self._wanted else 0
 
     def frames(self, received: memoryview) -> Iterator[memoryview]:
         """Yield the bodies of all frames that `received` completes; keep what is left over."""
         position = 0
         if self._used:
-            position = self._complete_partial(received)
+            position = self._continue_partial(received)
             if self._wanted == 0 or self._used < self._wanted:
                 return
             yield self._take_partial()
         end = len(received)
         while end - position >= LENGTH_BYTES:
-            length = self._length(received, position)
             body = position + LENGTH_BYTES
-            if body + length > end:
+            next_position = body + self._read_length(received, position)
+            if next_position > end:
                 break
-            position = body + length
+            position = next_position
             yield received[body:position]
         if position < end:
             self._keep(received[position:])
 
-    def tail(self, size_hint: int) -> memoryview | None:
-        """Room for the rest of a large frame that has begun, or None while its length is not known."""
-        if self._wanted == 0:
-            return None
-        missing = self._wanted - self._used
-        # Doubling bounds the room by what has arrived already; one copy a doubling is cheap beside the receiving.
-        room = min(missing, max(self._used, size_hint))
-        if len(self._partial) < self._used + room:
-            self._partial.extend(bytes(self._used + room - len(self._partial)))
+    def tail(self) -> memoryview:
+        """Room for more of the frame that has begun: as much as is missing, at most as much as is there."""
+        room = min(self._wanted - self._used, max(self._used, _TAIL_BYTES_MIN))
+        self._grow_to(self._used + room)
         return memoryview(self._partial)[self._used : self._used + room]
 
     def filled(self, count: int) -> memoryview | None:
@@ -75,20 +73,13 @@ class FrameSplitter:
         self._used += count
         return self._take_partial() if self._used == self._wanted else None
 
-    def _length(self, buffer: memoryview | bytearray, position: int) -> int:
+    def _read_length(self, buffer: memoryview | bytearray, position: int) -> int:
         length = int.from_bytes(buffer[position : position + LENGTH_BYTES], "big", signed=True)
         if not 0 <= length <= self._frame_bytes_max:
-            raise FrameTooLarge(f"a frame of {length} bytes is not within 0 and {self._frame_bytes_max}")
+            raise FrameTooLargeError(f"a frame of {length} bytes is not within 0 and {self._frame_bytes_max}")
         return length
 
-    def _keep(self, rest: memoryview) -> None:
-        self._partial[: self._used] = self._partial[: self._used]
-        self._partial[self._used :] = rest
-        self._used += len(rest)
-        if self._wanted == 0 and self._used >= LENGTH_BYTES:
-            self._wanted = LENGTH_BYTES + self._length(self._partial, 0)
-
-    def _complete_partial(self, received: memoryview) -> int:
+    def _continue_partial(self, received: memoryview) -> int:
         """Move bytes of `received` into the partial frame; return how many."""
         taken = 0
         if self._wanted == 0:
@@ -99,6 +90,21 @@ class FrameSplitter:
             self._keep(received[taken : taken + more])
             taken += more
         return taken
+
+    def _keep(self, piece: memoryview) -> None:
+        used = self._used + len(piece)
+        self._grow_to(used)
+        self._partial[self._used : used] = piece
+        self._used = used
+        if self._wanted == 0 and used >= LENGTH_BYTES:
+            self._wanted = LENGTH_BYTES + self._read_length(self._partial, 0)
+
+    def _grow_to(self, size: int) -> None:
+        """Make room by doubling; a new buffer, since a view of the old one may be about."""
+        if len(self._partial) < size:
+            grown = bytearray(max(size, min(2 * len(self._partial), self._wanted)))
+            grown[: self._used] = memoryview(self._partial)[: self._used]
+            self._partial = grown
 
     def _take_partial(self) -> memoryview:
         frame = memoryview(self._partial)[LENGTH_BYTES : self._wanted]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import linecache
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .schema import FieldSpec, Struct
+if TYPE_CHECKING:
+    from .schema import FieldSpec, Struct
 
 FIXED_FORMATS = {
     "bool": "?",

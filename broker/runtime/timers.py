@@ -8,7 +8,10 @@ Who owns the event loop gives `wake_at`, which is told the next deadline wheneve
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _COMPACT_ABOVE = 1024
 
