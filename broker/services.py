@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..protocol.messages.api_versions import ApiVersion
     from .clock import Clock
     from .config import BrokerConfig
     from .coordinators.fetch_session import FetchSessionCache
@@ -30,3 +31,5 @@ class Services:
     fetch_sessions: FetchSessionCache
     groups: GroupCoordinators
     producer_ids: ProducerIds
+    apis: list[ApiVersion]
+    """What ApiVersions answers: the rows of the API table."""

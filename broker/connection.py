@@ -1,0 +1,245 @@
+"""One client's connection: bytes in, requests handled one after the other, responses out in the same order.
+
+As in Kafka, a connection has at most one request under way. While one is parked, what arrives behind it waits in
+a small backlog; when that is full, or the client does not read its responses, the connection is not read from.
+So a connection never holds more than one response, the transport's limit and its backlog.
+
+All connections receive into one shared buffer, since each chunk is handled before the next is received; only a
+large frame that has begun gets a buffer of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.errors import ProtocolError
+from ..protocol.frames import FrameSplitter, FrameTooLargeError
+from .dispatch import response_parts
+from .request import ConnectionInfo, Deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..protocol.primitives import Buffer
+    from ..protocol.schema import Message
+    from .dispatch import Dispatcher, Exchange
+
+logger = logging.getLogger(__name__)
+
+_WRITE_BUFFER_BYTES = 1024 * 1024
+_BACKLOG_FRAMES = 64
+_BACKLOG_BYTES = 1024 * 1024
+_TAIL_FROM_BYTES = 64 * 1024
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The shell between a transport and the dispatcher."""
+
+    def __init__(
+        self,
+        *,
+        connection_id: int,
+        listener_name: str,
+        dispatcher: Dispatcher,
+        receive_buffer: memoryview,
+        frame_bytes_max: int,
+        on_lost: Callable[[Connection], None],
+    ) -> None:
+        self._connection_id = connection_id
+        self._listener_name = listener_name
+        self._dispatcher = dispatcher
+        self._receive_buffer = receive_buffer
+        self._splitter = FrameSplitter(frame_bytes_max)
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._loop = asyncio.get_running_loop()
+        self._receiving_into_tail = False
+        self._parked: Deferred[Any] | None = None
+        self._backlog: deque[memoryview] = deque()
+        self._backlog_bytes = 0
+        self._writing_paused = False
+        self._reading_paused = False
+        self._closing = False
+        self._outgoing: list[Buffer] = []
+        self.last_active_s = self._loop.time()
+        self.info: ConnectionInfo = None  # type: ignore[assignment]
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Learn both ends' addresses."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        peer = transport.get_extra_info("peername") or ("unknown", 0)
+        local = transport.get_extra_info("sockname") or ("unknown", 0)
+        self.info = ConnectionInfo(
+            connection_id=self._connection_id,
+            listener_name=self._listener_name,
+            peer_host=peer[0],
+            peer_port=peer[1],
+            local_host=local[0],
+            local_port=local[1],
+            close=self.close,
+        )
+        logger.debug("connection %s opened", self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go: the shared buffer, or the rest of a large frame."""
+        self._receiving_into_tail = self._splitter.missing_bytes >= _TAIL_FROM_BYTES
+        return self._splitter.tail() if self._receiving_into_tail else self._receive_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Handle every request that is complete now, and send what they were answered together."""
+        self.last_active_s = self._loop.time()
+        try:
+            if self._receiving_into_tail:
+                frame = self._splitter.filled(nbytes)
+                if frame is not None:
+                    self._take(frame)
+            else:
+                for frame in self._splitter.frames(self._receive_buffer[:nbytes]):
+                    self._take(frame)
+        except FrameTooLargeError as error:
+            self.close(f"{error} (socket.request.max.bytes){_what_it_may_be(self._receive_buffer)}")
+        self._flush()
+
+    def eof_received(self) -> bool:
+        """The client will send no more; what is under way for it is of no use."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The client reads slower than it asks: ask nothing more of it until it has caught up."""
+        self._writing_paused = True
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._writing_paused = False
+        self._loop.call_soon(self._drain_backlog)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was parked."""
+        self._closing = True
+        self._backlog.clear()
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            parked.abandon()
+        logger.debug("connection %s closed%s", self, f": {exc}" if exc else "")
+        self._on_lost(self)
+
+    # Requests
+
+    def _take(self, frame: memoryview) -> None:
+        """Handle a request now, or keep a copy until the one before it is answered."""
+        if self._closing:
+            return
+        if self._parked is None and not self._writing_paused and not self._backlog:
+            self._handle(frame)
+            return
+        self._backlog.append(memoryview(bytearray(frame)))
+        self._backlog_bytes += len(frame)
+        if len(self._backlog) >= _BACKLOG_FRAMES or self._backlog_bytes >= _BACKLOG_BYTES:
+            self._pause_reading()
+
+    def _handle(self, frame: memoryview) -> None:
+        try:
+            exchange = self._dispatcher.dispatch(frame, self.info)
+            answer = exchange.answer
+            if isinstance(answer, Deferred):
+                self._park(exchange, answer)
+            elif answer is not None:
+                self._outgoing += response_parts(exchange, answer)
+        except ProtocolError as error:
+            self.close(str(error))
+        except Exception:  # noqa: BLE001 - the one door for bugs: they end this connection, not the broker
+            logger.exception("a request from %s failed within the broker; the connection is closed", self)
+            self._closing = True
+            self._transport.abort()
+
+    def _park(self, exchange: Exchange, deferred: Deferred[Any]) -> None:
+        if deferred.response is not None:
+            self._outgoing += response_parts(exchange, deferred.response)
+            return
+        self._parked = deferred
+        deferred.when_complete(lambda response: self._answer_parked(exchange, response))
+
+    def _answer_parked(self, exchange: Exchange, response: Message) -> None:
+        """Send a response that came late; what waits behind it is handled in a later turn of the loop,
+
+        because this call may come from the middle of another connection's request.
+        """
+        self._parked = None
+        try:
+            self._outgoing += response_parts(exchange, response)
+        except ProtocolError as error:
+            self.close(str(error))
+        self._flush()
+        if self._backlog or self._reading_paused:
+            self._loop.call_soon(self._drain_backlog)
+
+    def _drain_backlog(self) -> None:
+        while self._backlog and self._parked is None and not self._writing_paused and not self._closing:
+            frame = self._backlog.popleft()
+            self._backlog_bytes -= len(frame)
+            self._handle(frame)
+            if not self._backlog_bytes or len(self._outgoing) > _BACKLOG_FRAMES:
+                self._flush()
+        self._flush()
+        if not self._backlog and not self._writing_paused:
+            self._resume_reading()
+
+    def _flush(self) -> None:
+        """Hand everything that was answered to the transport in one call."""
+        outgoing = self._outgoing
+        if outgoing:
+            self._outgoing = []
+            if not self._transport.is_closing():
+                self._transport.writelines(outgoing)
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused and not self._transport.is_closing():
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and not self._transport.is_closing():
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    # Ends
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether a request of this connection waits for its answer."""
+        return self._parked is not None
+
+    def close(self, reason: str) -> None:
+        """End the connection after what is already answered has been sent; the reason goes into the log."""
+        if self._closing:
+            return
+        self._closing = True
+        logger.info("closing the connection %s: %s", self, reason)
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once, as at the broker's stop."""
+        self._closing = True
+        self._transport.abort()
+
+    def __str__(self) -> str:
+        return f"from {self.info.peer_host}:{self.info.peer_port}"
+
+
+def _what_it_may_be(received: memoryview) -> str:
+    """A hint for people who point something else at the port."""
+    start = bytes(received[:8])
+    if start.startswith((b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ")):
+        return "; it looks like HTTP"
+    if start.startswith(b"\x16\x03"):
+        return "; it looks like TLS, which this listener does not speak"
+    return ""

@@ -1,0 +1,92 @@
+"""From a request's bytes to its handler, and from the handler's answer to bytes.
+
+This is the one door for bugs: a handler's exception is logged here and ends its connection, nothing else. A request
+that cannot be read ends its connection too, as in Kafka: behind bytes that were misunderstood nothing can be trusted.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..protocol.api_keys import ApiKey
+from ..protocol.compiler import decode, encode_parts
+from ..protocol.errors import ErrorCode, ProtocolError
+from ..protocol.headers import read_request_head, request_header_version, response_header_version
+from ..protocol.messages.api_versions import ApiVersionsResponse
+from .request import RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..protocol.primitives import Buffer
+    from ..protocol.schema import Message
+    from .api_table import Api
+    from .request import ConnectionInfo, Deferred
+    from .services import Services
+
+_PLAIN_HEAD = struct.Struct(">ii")
+_FLEXIBLE_HEAD = struct.Struct(">iix")  # the pad byte says that no tagged field follows
+
+
+class UnservedRequestError(ProtocolError):
+    """A request for an API or a version that this broker does not serve."""
+
+
+class Exchange(NamedTuple):
+    """A request that was understood and handed over: what is needed to send its answer."""
+
+    context: RequestContext
+    answer: Message | Deferred[Any] | None
+    head: struct.Struct
+
+
+class Dispatcher:
+    """Reads requests and calls their handlers."""
+
+    def __init__(self, apis: Mapping[int, Api], services: Services) -> None:
+        self._apis = apis
+        self._services = services
+        self._flexible_from = {
+            key: min(v for v in range(api.lowest, 1 << 15) if request_header_version(api.request, v) == 2)
+            for key, api in apis.items()
+            if api.request.flexible.highest >= 0
+        }
+
+    def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
+        """Handle one request; ProtocolError when it cannot be read."""
+        key, version, correlation_id, client_id, position = read_request_head(frame, self._flexible_from)
+        context = RequestContext(key, version, correlation_id, client_id, connection)
+        api = self._apis.get(key)
+        if api is None:
+            raise UnservedRequestError(f"API {_api_name(key)} is not served")
+        if not api.lowest <= version <= api.highest:
+            if key == ApiKey.API_VERSIONS:
+                return self._unknown_api_versions(context)
+            raise UnservedRequestError(
+                f"{api.key.name} is served in versions {api.lowest}-{api.highest}, not {version}"
+            )
+        request = decode(api.request, frame, version, position)
+        answer = api.handle(request, context, self._services)
+        flexible = response_header_version(api.request, version) == 1
+        return Exchange(context, answer, _FLEXIBLE_HEAD if flexible else _PLAIN_HEAD)
+
+    def _unknown_api_versions(self, context: RequestContext) -> Exchange:
+        """Answer a version from the future in the one form that every client reads (KIP-511)."""
+        api = self._apis[ApiKey.API_VERSIONS]
+        context.api_version = 0
+        supported = [row for row in self._services.apis if row.api_key == api.key]
+        answer = ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=supported)
+        return Exchange(context, answer, _PLAIN_HEAD)
+
+
+def response_parts(exchange: Exchange, response: Message) -> list[Buffer]:
+    """The frame of a response, in pieces; record batches are in it by reference."""
+    parts = encode_parts(response, exchange.context.api_version)
+    head = exchange.head
+    size = head.size - 4 + sum(map(len, parts))
+    return [head.pack(size, exchange.context.correlation_id), *parts]
+
+
+def _api_name(key: int) -> str:
+    return ApiKey(key).name if key in ApiKey.__members__.values() else str(key)

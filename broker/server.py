@@ -1,0 +1,183 @@
+"""Listeners, and the connections that came in through them.
+
+`max.connections` is held as Kafka holds it: at the limit nothing more is accepted until a connection closes;
+`max.connections.per.ip` closes what is above it. Connections without traffic for `connections.max.idle.ms` are closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from .connection import Connection
+
+if TYPE_CHECKING:
+    from .dispatch import Dispatcher
+
+logger = logging.getLogger(__name__)
+
+_RECEIVE_BUFFER_BYTES = 256 * 1024
+_ACCEPT_RETRY_S = 0.5
+_PENDING_CONNECTIONS = 1024
+_STOP_GRACE_S = 1.0
+
+
+class ListenError(Exception):
+    """An address that cannot be listened on."""
+
+
+class Limits(NamedTuple):
+    """What a server allows its clients."""
+
+    frame_bytes_max: int
+    connections_max: int
+    connections_per_ip_max: int
+    idle_ms_max: int
+
+
+class _Listener(NamedTuple):
+    name: str
+    socket: socket.socket
+
+
+class Server:
+    """Every open listener and connection of a broker."""
+
+    def __init__(self, dispatcher: Dispatcher, limits: Limits) -> None:
+        self._dispatcher = dispatcher
+        self._limits = limits
+        self._receive_buffer = memoryview(bytearray(_RECEIVE_BUFFER_BYTES))
+        self._connections: set[Connection] = set()
+        self._per_ip: Counter[str] = Counter()
+        self._next_connection_id = 0
+        self._listeners: list[_Listener] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._room = asyncio.Event()
+        self._room.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def bind(self, name: str, host: str, port: int) -> tuple[str, int]:
+        """Take an address and return the real one; clients are answered only after `start`."""
+        try:
+            listener = _bound_socket(host, port)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ListenError(f"cannot listen on {host or '*'}:{port} (listener {name}): {reason}") from error
+        self._listeners.append(_Listener(name, listener))
+        address = listener.getsockname()
+        return address[0], address[1]
+
+    def start(self) -> None:
+        """Begin to take connections."""
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            listener.socket.listen(_PENDING_CONNECTIONS)
+            self._tasks.append(loop.create_task(self._accept(listener)))
+        if self._limits.idle_ms_max > 0:
+            self._tasks.append(loop.create_task(self._close_idle(self._limits.idle_ms_max / 1000)))
+
+    async def stop(self) -> None:
+        """Close everything; answers that are already written are still delivered to clients that read."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listener in self._listeners:
+            listener.socket.close()
+        for connection in list(self._connections):
+            connection.close("the broker stops")
+        try:
+            await asyncio.wait_for(self._empty.wait(), _STOP_GRACE_S)
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.abort()
+            await self._empty.wait()
+
+    async def _accept(self, listener: _Listener) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._room.wait()
+            try:
+                accepted, address = await loop.sock_accept(listener.socket)
+            except OSError as error:
+                # Out of descriptors, most likely: connections that are open go on, new ones wait.
+                logger.warning("cannot accept a connection: %s; trying again", error)
+                await asyncio.sleep(_ACCEPT_RETRY_S)
+                continue
+            await self._admit(accepted, address[0], listener.name)
+
+    async def _admit(self, accepted: socket.socket, peer_host: str, listener_name: str) -> None:
+        if self._per_ip[peer_host] >= self._limits.connections_per_ip_max:
+            logger.warning("refusing a connection from %s: max.connections.per.ip is reached", peer_host)
+            accepted.close()
+            return
+        self._per_ip[peer_host] += 1
+        connection = self._new_connection(listener_name)
+        self._connections.add(connection)
+        self._empty.clear()
+        if len(self._connections) >= self._limits.connections_max:
+            logger.warning(
+                "%d connections are open; no more until one closes (max.connections)", len(self._connections)
+            )
+            self._room.clear()
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
+        except OSError as error:
+            logger.info("a connection from %s was gone before it was taken: %s", peer_host, error)
+            accepted.close()
+            self._forget(connection, peer_host)
+
+    def _new_connection(self, listener_name: str) -> Connection:
+        self._next_connection_id += 1
+        return Connection(
+            connection_id=self._next_connection_id,
+            listener_name=listener_name,
+            dispatcher=self._dispatcher,
+            receive_buffer=self._receive_buffer,
+            frame_bytes_max=self._limits.frame_bytes_max,
+            on_lost=lambda lost: self._forget(lost, lost.info.peer_host),
+        )
+
+    def _forget(self, connection: Connection, peer_host: str) -> None:
+        self._connections.discard(connection)
+        self._per_ip[peer_host] -= 1
+        if not self._per_ip[peer_host]:
+            del self._per_ip[peer_host]
+        self._room.set()
+        if not self._connections:
+            self._empty.set()
+
+    async def _close_idle(self, idle_s_max: float) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(max(idle_s_max / 10, 0.1))
+            oldest = loop.time() - idle_s_max
+            for connection in list(self._connections):
+                if connection.last_active_s < oldest and not connection.is_parked:
+                    connection.close("it was idle for connections.max.idle.ms")
+
+
+def _bound_socket(host: str, port: int) -> socket.socket:
+    """A TCP socket on the address; without a host on all addresses, both families where there are both."""
+    family, address = _resolve(host, port)
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setblocking(False)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    if not host:
+        return (socket.AF_INET6, ("::", port)) if socket.has_dualstack_ipv6() else (socket.AF_INET, ("0.0.0.0", port))  # noqa: S104 - asked for
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return family, (str(address[0]), int(address[1]))
