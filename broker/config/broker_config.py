@@ -1,0 +1,213 @@
+"""What the broker reads of its configuration, typed.
+
+A BrokerConfig never changes: a dynamic change gives a new one (`with_dynamic`). The attribute of a key is its name with
+underscores for dots. Times are in milliseconds, sizes in bytes, unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ...storage.log_config import LogConfig
+from .catalogue import BROKER_KEYS, TOPIC_KEYS, TOPIC_SYNONYMS, synonym_chain
+from .layers import ConfigLayers
+from .listeners import Listener, parse_advertised, parse_listeners, parse_protocol_map
+from .validators import ConfigValueError
+from .values import parse, parse_default
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """The values in force, and the layers they come from (for DescribeConfigs)."""
+
+    layers: ConfigLayers
+    default_log_config: LogConfig
+    """The settings of a topic without overrides."""
+
+    # The node and where it listens
+    node_id: int
+    broker_rack: str | None
+    listeners: tuple[Listener, ...]
+    """Without the controller's; a host may be empty (every interface) and a port 0 (a free one)."""
+    advertised_listeners: tuple[Listener, ...] | None
+    """None: each client is told the address it came in on."""
+    socket_request_max_bytes: int
+    socket_listen_backlog_size: int
+    max_connections: int
+    max_connections_per_ip: int
+    max_connections_per_ip_overrides: Mapping[str, int]
+    connections_max_idle_ms: int
+
+    # Topics
+    auto_create_topics_enable: bool
+    delete_topic_enable: bool
+    num_partitions: int
+    default_replication_factor: int
+    min_insync_replicas: int
+    message_max_bytes: int
+    max_request_partition_size_limit: int
+
+    # Fetch
+    fetch_max_bytes: int
+    max_incremental_fetch_session_cache_slots: int
+
+    # Logs
+    log_dirs: tuple[str, ...]
+    metadata_log_dir: str
+    log_retention_check_interval_ms: int
+    log_flush_scheduler_interval_ms: int
+    log_flush_offset_checkpoint_interval_ms: int
+    log_flush_start_offset_checkpoint_interval_ms: int
+    log_initial_task_delay_ms: int
+    replica_high_watermark_checkpoint_interval_ms: int
+    log_cleaner_enable: bool
+    log_cleaner_backoff_ms: int
+    metadata_log_segment_bytes: int
+    metadata_log_segment_ms: int
+    metadata_log_max_record_bytes_between_snapshots: int
+    metadata_log_max_snapshot_interval_ms: int
+
+    # Groups
+    group_min_session_timeout_ms: int
+    group_max_session_timeout_ms: int
+    group_initial_rebalance_delay_ms: int
+    group_max_size: int
+    group_coordinator_rebalance_protocols: tuple[str, ...]
+    offset_metadata_max_bytes: int
+    offsets_retention_minutes: int
+    offsets_retention_check_interval_ms: int
+    offsets_topic_num_partitions: int
+    offsets_topic_replication_factor: int
+    offsets_topic_segment_bytes: int
+
+    # Producers and transactions
+    producer_id_expiration_ms: int
+    producer_id_expiration_check_interval_ms: int
+    transactional_id_expiration_ms: int
+    transaction_max_timeout_ms: int
+    transaction_state_log_num_partitions: int
+    transaction_state_log_replication_factor: int
+    transaction_state_log_min_isr: int
+    transaction_state_log_segment_bytes: int
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: int
+    transaction_remove_expired_transaction_cleanup_interval_ms: int
+
+    @property
+    def offsets_retention_ms(self) -> int:
+        """`offsets.retention.minutes` in milliseconds."""
+        return self.offsets_retention_minutes * 60_000
+
+    @property
+    def controller_listener_names(self) -> tuple[str, ...]:
+        """Listeners that belong to the controller; Ottla opens no port for them."""
+        return _names(self.layers, "controller.listener.names")
+
+    def advertised(self, listener_name: str) -> Listener | None:
+        """The address to tell clients of a listener; None: the one they came in on."""
+        return next((a for a in self.advertised_listeners or () if a.name == listener_name), None)
+
+    def log_config(self, topic_overrides: Mapping[str, str]) -> LogConfig:
+        """A topic's settings: its overrides over the broker's dynamic, static and default values.
+
+        ConfigValueError when an override is not a value of its key; keys that storage does not read are passed over.
+        """
+        if not topic_overrides:
+            return self.default_log_config
+        changes = {
+            _FIELD_OF[name]: _log_value(name, parse(TOPIC_KEYS[name], text))
+            for name, text in topic_overrides.items()
+            if name in _FIELD_OF
+        }
+        return replace(self.default_log_config, **changes)
+
+    def with_dynamic(self, default: Mapping[str, str], broker: Mapping[str, str]) -> BrokerConfig:
+        """This configuration under dynamic values: of the whole cluster (`default`) and of this broker.
+
+        ConfigValueError when the result does not hold together; nothing is changed then.
+        """
+        return broker_config(ConfigLayers(self.layers.static, dict(default), dict(broker)))
+
+
+def broker_config(layers: ConfigLayers) -> BrokerConfig:
+    """Read the layers; ConfigValueError when values do not hold together. Each alone was checked when it was set."""
+    attributes: dict[str, Any] = {field: layers.value(name) for field, name in _direct_fields().items()}
+    protocols = parse_protocol_map(str(layers.value("listener.security.protocol.map")))
+    not_opened = _names(layers, "controller.listener.names")
+    listeners = parse_listeners(_list(layers, "listeners"), protocols, not_opened)
+    advertised = layers.value("advertised.listeners")
+    log_dirs = _list(layers, "log.dirs") or _list(layers, "log.dir")
+    attributes |= {
+        "layers": layers,
+        "default_log_config": default_log_config(layers),
+        "listeners": listeners,
+        "advertised_listeners": parse_advertised(advertised, listeners, not_opened)
+        if isinstance(advertised, tuple)
+        else None,
+        "log_dirs": log_dirs,
+        "metadata_log_dir": layers.value("metadata.log.dir") or log_dirs[0],
+        "max_connections_per_ip_overrides": _ip_overrides(str(layers.value("max.connections.per.ip.overrides"))),
+    }
+    return BrokerConfig(**attributes)
+
+
+def default_log_config(layers: ConfigLayers) -> LogConfig:
+    """The settings of a topic without overrides (Kafka: KafkaConfig.extractLogConfigMap)."""
+    settings = {field: _topic_default(layers, name) for name, field in _FIELD_OF.items() if name in TOPIC_SYNONYMS}
+    return LogConfig(**settings)
+
+
+def topic_default(layers: ConfigLayers, name: str) -> Any:
+    """The typed value of a topic key that the topic does not override."""
+    broker_name = TOPIC_SYNONYMS.get(name)
+    if broker_name is None:
+        key = TOPIC_KEYS[name]
+        return parse_default(key, key.default)
+    if len(synonym_chain(broker_name)) == 1:
+        return layers.value(broker_name)
+    value = layers.chain_ms(broker_name)
+    # Any negative retention is "for ever" (KafkaConfig.logRetentionTimeMillis).
+    return -1 if name == "retention.ms" and value < 0 else value
+
+
+def _topic_default(layers: ConfigLayers, name: str) -> Any:
+    return _log_value(name, topic_default(layers, name))
+
+
+def _log_value(name: str, value: Any) -> Any:
+    return frozenset(value) if name == "cleanup.policy" else value
+
+
+# Storage reads a subset of the topic keys; the attribute is the key's name with underscores for dots.
+_FIELD_OF = {field.name.replace("_", "."): field.name for field in fields(LogConfig)}
+_FIELD_OF["internal.segment.bytes"] = "segment_bytes"
+_COMPUTED = {"listeners", "advertised_listeners", "log_dirs", "metadata_log_dir", "max_connections_per_ip_overrides"}
+
+
+@cache
+def _direct_fields() -> dict[str, str]:
+    names = {field.name: field.name.replace("_", ".") for field in fields(BrokerConfig)}
+    return {field: name for field, name in names.items() if name in BROKER_KEYS and field not in _COMPUTED}
+
+
+def _list(layers: ConfigLayers, name: str) -> tuple[str, ...]:
+    value = layers.value(name)
+    return value if isinstance(value, tuple) else ()
+
+
+def _names(layers: ConfigLayers, name: str) -> tuple[str, ...]:
+    return tuple(entry.upper() for entry in _list(layers, name))
+
+
+def _ip_overrides(text: str) -> dict[str, int]:
+    overrides: dict[str, int] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        address, _, limit = entry.rpartition(":")
+        if not address or not limit.isdecimal():
+            raise ConfigValueError(f"{entry!r} is not ADDRESS:LIMIT")
+        overrides[address.strip("[]")] = int(limit)
+    return overrides
