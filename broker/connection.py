@@ -33,6 +33,7 @@ _WRITE_BUFFER_BYTES = 1024 * 1024
 _BACKLOG_FRAMES = 64
 _BACKLOG_BYTES = 1024 * 1024
 _TAIL_FROM_BYTES = 64 * 1024
+_FLUSH_FROM_BYTES = 64 * 1024
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -64,6 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reading_paused = False
         self._closing = False
         self._outgoing: list[Buffer] = []
+        self._outgoing_bytes = 0
         self.last_active_s = self._loop.time()
         self.info: ConnectionInfo = None  # type: ignore[assignment]
 
@@ -152,29 +154,30 @@ class Connection(asyncio.BufferedProtocol):
             if isinstance(answer, Deferred):
                 self._park(exchange, answer)
             elif answer is not None:
-                self._outgoing += response_parts(exchange, answer)
+                self._send(exchange, answer)
         except ProtocolError as error:
             self.close(str(error))
-        except Exception:  # noqa: BLE001 - the one door for bugs: they end this connection, not the broker
+        except Exception:  # the one door for bugs: they end this connection, not the broker
             logger.exception("a request from %s failed within the broker; the connection is closed", self)
             self._closing = True
             self._transport.abort()
 
     def _park(self, exchange: Exchange, deferred: Deferred[Any]) -> None:
         if deferred.response is not None:
-            self._outgoing += response_parts(exchange, deferred.response)
+            self._send(exchange, deferred.response)
             return
         self._parked = deferred
         deferred.when_complete(lambda response: self._answer_parked(exchange, response))
 
     def _answer_parked(self, exchange: Exchange, response: Message) -> None:
-        """Send a response that came late; what waits behind it is handled in a later turn of the loop,
+        """Send a response that came late.
 
-        because this call may come from the middle of another connection's request.
+        What waits behind it is handled in a later turn of the loop: this call may come from the middle of
+        another connection's request.
         """
         self._parked = None
         try:
-            self._outgoing += response_parts(exchange, response)
+            self._send(exchange, response)
         except ProtocolError as error:
             self.close(str(error))
         self._flush()
@@ -186,17 +189,24 @@ class Connection(asyncio.BufferedProtocol):
             frame = self._backlog.popleft()
             self._backlog_bytes -= len(frame)
             self._handle(frame)
-            if not self._backlog_bytes or len(self._outgoing) > _BACKLOG_FRAMES:
-                self._flush()
         self._flush()
         if not self._backlog and not self._writing_paused:
             self._resume_reading()
+
+    def _send(self, exchange: Exchange, response: Message) -> None:
+        """Queue a response; small ones leave together, large ones at once so that back-pressure is felt at once."""
+        parts = response_parts(exchange, response)
+        self._outgoing += parts
+        self._outgoing_bytes += sum(map(len, parts))
+        if self._outgoing_bytes >= _FLUSH_FROM_BYTES:
+            self._flush()
 
     def _flush(self) -> None:
         """Hand everything that was answered to the transport in one call."""
         outgoing = self._outgoing
         if outgoing:
             self._outgoing = []
+            self._outgoing_bytes = 0
             if not self._transport.is_closing():
                 self._transport.writelines(outgoing)
 

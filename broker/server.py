@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .connection import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .dispatch import Dispatcher
 
 logger = logging.getLogger(__name__)
@@ -46,8 +48,7 @@ class _Listener(NamedTuple):
 class Server:
     """Every open listener and connection of a broker."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: Limits) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._receive_buffer = memoryview(bytearray(_RECEIVE_BUFFER_BYTES))
         self._connections: set[Connection] = set()
@@ -61,7 +62,7 @@ class Server:
         self._empty.set()
 
     def bind(self, name: str, host: str, port: int) -> tuple[str, int]:
-        """Take an address and return the real one; clients are answered only after `start`."""
+        """Take an address and return the real one; who connects before `start` waits in the backlog."""
         try:
             listener = _bound_socket(host, port)
         except OSError as error:
@@ -71,12 +72,11 @@ class Server:
         address = listener.getsockname()
         return address[0], address[1]
 
-    def start(self) -> None:
-        """Begin to take connections."""
+    def start(self, dispatcher: Dispatcher) -> None:
+        """Begin to take connections and hand their requests to `dispatcher`."""
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            listener.socket.listen(_PENDING_CONNECTIONS)
-            self._tasks.append(loop.create_task(self._accept(listener)))
+            self._tasks.append(loop.create_task(self._accept(listener, dispatcher)))
         if self._limits.idle_ms_max > 0:
             self._tasks.append(loop.create_task(self._close_idle(self._limits.idle_ms_max / 1000)))
 
@@ -96,7 +96,7 @@ class Server:
                 connection.abort()
             await self._empty.wait()
 
-    async def _accept(self, listener: _Listener) -> None:
+    async def _accept(self, listener: _Listener, dispatcher: Dispatcher) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._room.wait()
@@ -107,15 +107,15 @@ class Server:
                 logger.warning("cannot accept a connection: %s; trying again", error)
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            await self._admit(accepted, address[0], listener.name)
+            await self._admit(accepted, address[0], lambda: self._new_connection(listener.name, dispatcher))
 
-    async def _admit(self, accepted: socket.socket, peer_host: str, listener_name: str) -> None:
+    async def _admit(self, accepted: socket.socket, peer_host: str, new_connection: Callable[[], Connection]) -> None:
         if self._per_ip[peer_host] >= self._limits.connections_per_ip_max:
             logger.warning("refusing a connection from %s: max.connections.per.ip is reached", peer_host)
             accepted.close()
             return
         self._per_ip[peer_host] += 1
-        connection = self._new_connection(listener_name)
+        connection = new_connection()
         self._connections.add(connection)
         self._empty.clear()
         if len(self._connections) >= self._limits.connections_max:
@@ -130,12 +130,12 @@ class Server:
             accepted.close()
             self._forget(connection, peer_host)
 
-    def _new_connection(self, listener_name: str) -> Connection:
+    def _new_connection(self, listener_name: str, dispatcher: Dispatcher) -> Connection:
         self._next_connection_id += 1
         return Connection(
             connection_id=self._next_connection_id,
             listener_name=listener_name,
-            dispatcher=self._dispatcher,
+            dispatcher=dispatcher,
             receive_buffer=self._receive_buffer,
             frame_bytes_max=self._limits.frame_bytes_max,
             on_lost=lambda lost: self._forget(lost, lost.info.peer_host),
@@ -170,6 +170,7 @@ def _bound_socket(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
         bound.bind(address)
+        bound.listen(_PENDING_CONNECTIONS)
     except OSError:
         bound.close()
         raise

@@ -1,0 +1,335 @@
+"""Connections over real sockets, with handlers of the test's own: what the shell does, whatever the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from ottla.broker.api_table import Api
+from ottla.broker.dispatch import Dispatcher
+from ottla.broker.request import Deferred, RequestContext
+from ottla.broker.server import Limits, ListenError, Server
+from ottla.protocol.api_keys import ApiKey
+from ottla.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
+from ottla.protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+FRAME_BYTES_MAX = 100_000
+
+
+class Parking:
+    """Handlers: a heartbeat named "park" waits until told, any other is answered; ListGroups answers at length."""
+
+    def __init__(self) -> None:
+        self.parked: list[Deferred[HeartbeatResponse]] = []
+        self.abandoned = 0
+        self.seen: list[str] = []
+
+    def heartbeat(self, request: HeartbeatRequest, context: RequestContext, services: Any) -> Any:
+        self.seen.append(request.group_id)
+        if request.group_id == "bug":
+            raise KeyError("a bug")
+        if request.group_id == "silent":
+            return None
+        if request.group_id == "goodbye":
+            context.close_connection("the test says so")
+            return None
+        if request.group_id == "park":
+            deferred: Deferred[HeartbeatResponse] = Deferred()
+            deferred.on_abandon = self.note_abandoned
+            self.parked.append(deferred)
+            return deferred
+        return HeartbeatResponse(error_code=0)
+
+    def note_abandoned(self) -> None:
+        self.abandoned += 1
+
+    def list_groups(self, request: ListGroupsRequest, context: RequestContext, services: Any) -> Any:
+        self.seen.append("list")
+        return ListGroupsResponse(groups=[ListedGroup(group_id="g" * 30_000)] * 10)
+
+
+class Setup(NamedTuple):
+    server: Server
+    handlers: Parking
+    port: int
+
+
+@contextlib.asynccontextmanager
+async def serving(**limits: int) -> AsyncIterator[Setup]:
+    handlers = Parking()
+    apis = {
+        12: Api(ApiKey.HEARTBEAT, 0, 4, HeartbeatRequest, handlers.heartbeat),
+        16: Api(ApiKey.LIST_GROUPS, 0, 5, ListGroupsRequest, handlers.list_groups),
+    }
+    chosen = {"connections_max": 100, "connections_per_ip_max": 100, "idle_ms_max": 0, **limits}
+    server = Server(Limits(FRAME_BYTES_MAX, **chosen))
+    _, port = server.bind("PLAINTEXT", "127.0.0.1", 0)
+    server.start(Dispatcher(apis, None))  # type: ignore[arg-type]
+    try:
+        yield Setup(server, handlers, port)
+    finally:
+        await server.stop()
+
+
+def heartbeat(correlation_id: int, group_id: str = "g") -> bytes:
+    body = struct.pack(">hhihh", 12, 0, correlation_id, -1, len(group_id)) + group_id.encode() + bytes(6)
+    return struct.pack(">i", len(body)) + body
+
+
+def list_groups(correlation_id: int) -> bytes:
+    return struct.pack(">ihhih", 10, 16, 0, correlation_id, -1)
+
+
+async def read_frame(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readexactly(struct.unpack(">i", await reader.readexactly(4))[0])
+
+
+async def correlation_ids(reader: asyncio.StreamReader, count: int) -> list[int]:
+    return [struct.unpack(">i", (await read_frame(reader))[:4])[0] for _ in range(count)]
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what it waits for has no event
+            await asyncio.sleep(0.001)
+
+
+async def assert_alive(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(heartbeat(99))
+    assert await correlation_ids(reader, 1) == [99]
+    writer.close()
+    await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def client(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def run(test: Any) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await test
+
+    asyncio.run(bounded())
+
+
+def test_pipelined_requests_are_answered_in_order_whatever_the_correlation_ids() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            ids = [5, -1, 2**31 - 1, 5, 0, -(2**31)]
+            writer.write(b"".join(map(heartbeat, ids)))
+            assert await correlation_ids(reader, len(ids)) == ids
+
+    run(scenario())
+
+
+def test_a_request_that_arrives_byte_by_byte() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            for byte in heartbeat(1) + heartbeat(2):
+                writer.write(bytes((byte,)))
+                await writer.drain()
+                await asyncio.sleep(0)
+            assert await correlation_ids(reader, 2) == [1, 2]
+
+    run(scenario())
+
+
+def test_what_comes_behind_a_parked_request_waits_for_it() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(1) + heartbeat(2, "park") + heartbeat(3) + heartbeat(4, "park") + heartbeat(5))
+            await until(lambda: setup.handlers.parked)
+            await settle()
+            assert setup.handlers.seen == ["g", "park"]
+            setup.handlers.parked[0].complete(HeartbeatResponse())
+            await until(lambda: len(setup.handlers.parked) == 2)
+            setup.handlers.parked[1].complete(HeartbeatResponse())
+            assert await correlation_ids(reader, 5) == [1, 2, 3, 4, 5]
+
+    run(scenario())
+
+
+def test_a_client_that_pipelines_without_end_behind_a_parked_request_is_not_read_from() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(0, "park"))
+            await until(lambda: setup.handlers.parked)
+            for number in range(1, 2001):
+                writer.write(heartbeat(number))
+            await settle()
+            [connection] = setup.server._connections
+            await until(lambda: connection._reading_paused)
+            setup.handlers.parked[0].complete(HeartbeatResponse())
+            assert await correlation_ids(reader, 2001) == list(range(2001))
+
+    run(scenario())
+
+
+def test_a_request_without_answer_leaves_no_hole() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(1) + heartbeat(2, "silent") + heartbeat(3))
+            assert await correlation_ids(reader, 2) == [1, 3]
+
+    run(scenario())
+
+
+def test_a_closed_connection_abandons_what_it_parked() -> None:
+    async def scenario() -> None:
+        async with serving() as setup:
+            async with client(setup.port) as (_, writer):
+                writer.write(heartbeat(1, "park"))
+                await until(lambda: setup.handlers.parked)
+            await until(lambda: setup.handlers.abandoned)
+            setup.handlers.parked[0].complete(HeartbeatResponse())  # too late, and harmless
+            await assert_alive(setup.port)
+
+    run(scenario())
+
+
+def test_a_handler_can_end_its_connection_after_what_was_answered() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(1) + heartbeat(2, "goodbye") + heartbeat(3))
+            assert await correlation_ids(reader, 1) == [1]
+            assert await reader.read() == b""
+            assert setup.handlers.seen == ["g", "goodbye"]
+
+    run(scenario())
+
+
+def test_a_client_that_does_not_read_is_asked_nothing_more() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(b"".join(map(list_groups, range(400))))
+            await until(lambda: setup.server._connections)
+            [connection] = setup.server._connections
+            await until(lambda: connection._writing_paused)
+            await settle()
+            held = connection._transport.get_write_buffer_size()
+            assert held < 3_000_000
+            assert len(setup.handlers.seen) < 400
+            await assert_alive(setup.port)
+            assert await correlation_ids(reader, 400) == list(range(400))
+
+    run(scenario())
+
+
+BROKEN = {
+    "negative length": struct.pack(">i", -5),
+    "too long": struct.pack(">i", FRAME_BYTES_MAX + 1),
+    "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "empty frame": bytes(4),
+    "unknown API": struct.pack(">ihhih", 10, 999, 0, 1, -1),
+    "unknown version": struct.pack(">ihhih", 10, 12, 77, 1, -1),
+    "truncated body": struct.pack(">ihhihh", 12, 12, 0, 1, -1, 500),
+    "a bug in a handler": heartbeat(1, "bug"),
+}
+
+
+@pytest.mark.parametrize("wire", BROKEN.values(), ids=BROKEN.keys())
+def test_bad_input_closes_that_connection_alone_with_one_line(wire: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(wire)
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            await assert_alive(setup.port)
+
+    with caplog.at_level(logging.INFO, "ottla.broker.connection"):
+        run(scenario())
+    lines = [record for record in caplog.records if "broker stops" not in record.message]
+    assert len(lines) == 1
+    assert "127.0.0.1" in lines[0].message
+
+
+def test_http_and_tls_are_recognised(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with serving() as setup:
+            for wire in (BROKEN["HTTP"], BROKEN["TLS"]):
+                async with client(setup.port) as (reader, writer):
+                    writer.write(wire)
+                    await reader.read()
+
+    with caplog.at_level(logging.INFO, "ottla.broker.connection"):
+        run(scenario())
+    assert "looks like HTTP" in caplog.text
+    assert "looks like TLS" in caplog.text
+
+
+def test_max_connections_holds_new_ones_back_until_one_closes() -> None:
+    async def scenario() -> None:
+        async with serving(connections_max=1) as setup:
+            async with client(setup.port) as (reader, writer):
+                writer.write(heartbeat(1))
+                assert await correlation_ids(reader, 1) == [1]
+                waiting_reader, waiting_writer = await asyncio.open_connection("127.0.0.1", setup.port)
+                waiting_writer.write(heartbeat(2))
+                await settle()
+                assert setup.handlers.seen == ["g"]
+            assert await correlation_ids(waiting_reader, 1) == [2]
+            waiting_writer.close()
+            await waiting_writer.wait_closed()
+
+    run(scenario())
+
+
+def test_max_connections_per_ip_closes_what_is_above() -> None:
+    async def scenario() -> None:
+        async with serving(connections_per_ip_max=1) as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(1))
+            assert await correlation_ids(reader, 1) == [1]
+            async with client(setup.port) as (refused, _):
+                assert await refused.read() == b""
+            writer.write(heartbeat(2))
+            assert await correlation_ids(reader, 1) == [2]
+
+    run(scenario())
+
+
+def test_idle_connections_are_closed_but_parked_ones_are_not() -> None:
+    async def scenario() -> None:
+        async with (
+            serving(idle_ms_max=200) as setup,
+            client(setup.port) as (parked_reader, parked_writer),
+            client(setup.port) as (idle_reader, _),
+        ):
+            parked_writer.write(heartbeat(1, "park"))
+            assert await idle_reader.read() == b""
+            setup.handlers.parked[0].complete(HeartbeatResponse())
+            assert await correlation_ids(parked_reader, 1) == [1]
+
+    run(scenario())
+
+
+def test_a_port_in_use_is_said_by_name() -> None:
+    async def scenario() -> None:
+        async with serving() as setup:
+            with pytest.raises(
+                ListenError, match=rf"127\.0\.0\.1:{setup.port} \(listener PLAINTEXT\): Address already"
+            ):
+                setup.server.bind("PLAINTEXT", "127.0.0.1", setup.port)
+
+    run(scenario())
