@@ -38,7 +38,7 @@ def default_text(name: str) -> str | None:
     return OTTLA_DEFAULTS.get(name, BROKER_KEYS[name].default)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ConfigLayers:
     """The layers above the defaults, each a mapping from key to text."""
 

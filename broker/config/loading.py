@@ -6,7 +6,6 @@ read and a wish that cannot be met each refuse the start.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import re
@@ -138,6 +137,8 @@ def _check_unlisted(setting: Setting) -> None:
 
 
 def _suggestion(key: str) -> str:
+    import difflib  # only a broker that does not start needs it
+
     near = difflib.get_close_matches(key, BROKER_KEYS, n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else ""
 

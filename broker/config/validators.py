@@ -1,12 +1,13 @@
 """Which values a key takes beyond its type; the sentences are those that Kafka's clients show.
 
-A validator is handed the key's name and the parsed value and raises ConfigValueError, or returns.
+A validator is handed the key's name and the parsed value and raises ConfigValueError, or returns. The patterns are
+compiled when a value first needs them: most brokers start without.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 Value = bool | int | float | str | tuple[str, ...] | None
 """A parsed value: what ConfigDef.parseType gives, a list as a tuple."""
@@ -29,11 +30,14 @@ class Validator(Protocol):
         ...
 
 
-class Range(NamedTuple):
+class Range:
     """A number between two limits, both included; None is no limit."""
 
-    low: float | None
-    high: float | None = None
+    __slots__ = ("high", "low")
+
+    def __init__(self, low: float | None, high: float | None = None) -> None:
+        self.low = low
+        self.high = high
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's ConfigDef.Range."""
@@ -45,10 +49,13 @@ class Range(NamedTuple):
             raise invalid(name, value, f"Value must be no more than {self.high}")
 
 
-class OneOf(NamedTuple):
+class OneOf:
     """One of the named words."""
 
-    words: tuple[str, ...]
+    __slots__ = ("words",)
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's ConfigDef.ValidString."""
@@ -56,10 +63,13 @@ class OneOf(NamedTuple):
             raise invalid(name, value, f"String must be one of: {', '.join(self.words)}")
 
 
-class OneOfAnyCase(NamedTuple):
+class OneOfAnyCase:
     """One of the named words, in capitals or not."""
 
-    words: tuple[str, ...]
+    __slots__ = ("words",)
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's ConfigDef.CaseInsensitiveValidString."""
@@ -67,11 +77,14 @@ class OneOfAnyCase(NamedTuple):
             raise invalid(name, value, f"String must be one of (case insensitive): {', '.join(self.words)}")
 
 
-class ListOf(NamedTuple):
+class ListOf:
     """A list of the named words, or of any non-empty ones when none is named."""
 
-    words: tuple[str, ...] = ()
-    may_be_empty: bool = True
+    __slots__ = ("may_be_empty", "words")
+
+    def __init__(self, words: tuple[str, ...] = (), *, may_be_empty: bool = True) -> None:
+        self.words = words
+        self.may_be_empty = may_be_empty
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's ConfigDef.ValidList; an unset list is none of its business."""
@@ -88,8 +101,10 @@ class ListOf(NamedTuple):
                 OneOf(self.words).check(name, entry)
 
 
-class NonEmpty(NamedTuple):
+class NonEmpty:
     """A string with at least one character, where it is set at all."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's ConfigDef.NonEmptyString."""
@@ -97,8 +112,10 @@ class NonEmpty(NamedTuple):
             raise invalid(name, value, "String must be non-empty")
 
 
-class GzipLevel(NamedTuple):
+class GzipLevel:
     """zlib's levels, or -1 for its own default."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Value) -> None:
         """The gzip level's validator in Kafka's CompressionType."""
@@ -106,51 +123,57 @@ class GzipLevel(NamedTuple):
             raise invalid(name, value, "Value must be between 1 and 9 or equal to -1")
 
 
-_REPLICA_RE = re.compile(r"[0-9]+:[0-9]+")
-_DURATION_RE = re.compile(
-    r"by_duration:\+?P(?=[-+0-9T])(?:\+?[0-9]+D)?(?:T(?=[-+0-9])(?:\+?[0-9]+H)?(?:\+?[0-9]+M)?(?:\+?[0-9]+(?:\.[0-9]{0,9})?S)?)?",
-    re.IGNORECASE,
-)
-_VOTER_RE = re.compile(r"[0-9]+@[^@]+:[0-9]+")
+_REPLICA = r"[0-9]+:[0-9]+"
+_TIME = r"T(?=[+0-9])(?:\+?[0-9]+H)?(?:\+?[0-9]+M)?(?:\+?[0-9]+(?:\.[0-9]{0,9})?S)?"
+_DURATION = rf"by_duration:\+?P(?=[+0-9T])(?:\+?[0-9]+D)?(?:{_TIME})?"
+_VOTER = r"[0-9]+@[^@]+:[0-9]+"
 
 
-class ThrottledReplicas(NamedTuple):
+class ThrottledReplicas:
     """`*`, nothing, or partition:broker pairs."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's ThrottledReplicaListValidator."""
         entries = value if isinstance(value, tuple) else ()
-        if entries == ("*",) or all(_REPLICA_RE.fullmatch(entry) for entry in entries):
+        if entries == ("*",) or all(re.fullmatch(_REPLICA, entry) for entry in entries):
             return
         wanted = "must be the literal '*' or a list of replicas in the following format: "
         pairs = "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
         raise invalid(name, f"[{', '.join(entries)}]", f"{name} {wanted}{pairs}")
 
 
-class OffsetReset(NamedTuple):
+class OffsetReset:
     """Where a share group begins: earliest, latest, or a duration ago (KIP-1106)."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's ShareGroupAutoOffsetResetStrategy.Validator."""
-        if value in ("earliest", "latest") or _DURATION_RE.fullmatch(str(value)):
+        if value in ("earliest", "latest") or re.fullmatch(_DURATION, str(value), re.IGNORECASE):
             return
         wanted = "The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
         raise invalid(name, value, f"Invalid value `{value}` for configuration {name}. {wanted}")
 
 
-class QuorumVoters(NamedTuple):
+class QuorumVoters:
     """id@host:port entries."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's QuorumConfig.ControllerQuorumVotersValidator."""
         for entry in value if isinstance(value, tuple) else ():
-            if not _VOTER_RE.fullmatch(entry):
+            if not re.fullmatch(_VOTER, entry):
                 wanted = "Each entry should be in the form `{id}@{host}:{port}`."
                 raise ConfigValueError(f"Invalid configuration value for {name}. {wanted}")
 
 
-class BootstrapServers(NamedTuple):
+class BootstrapServers:
     """host:port entries."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Value) -> None:
         """Kafka's QuorumConfig.ControllerQuorumBootstrapServersValidator."""

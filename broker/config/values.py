@@ -12,9 +12,7 @@ import re
 from .keys import ConfigKey, ConfigType
 from .validators import ConfigValueError, Value, invalid
 
-_INTEGER_RE = re.compile(r"[+-]?[0-9]+")
-_DOUBLE_RE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?")
-_COMMA_RE = re.compile(r"\s*,\s*")
+_DOUBLE = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?"
 _BITS = {ConfigType.SHORT: 15, ConfigType.INT: 31, ConfigType.LONG: 63}
 
 
@@ -61,20 +59,21 @@ def _parse_type(key: ConfigKey, text: str) -> Value:
     if key.type is ConfigType.DOUBLE:
         return _parse_double(key, text, trimmed)
     if key.type is ConfigType.LIST:
-        return tuple(dict.fromkeys(_COMMA_RE.split(trimmed))) if trimmed else ()
+        return tuple(dict.fromkeys(part.strip() for part in trimmed.split(","))) if trimmed else ()
     return trimmed
 
 
 def _parse_integer(key: ConfigKey, text: str, trimmed: str) -> int:
     limit = 1 << _BITS[key.type]
-    # The longest number that fits has 20 characters; int() of a megabyte of digits takes long.
-    if len(trimmed) <= 64 and _INTEGER_RE.fullmatch(trimmed) and -limit <= int(trimmed) < limit:
+    digits = trimmed[1:] if trimmed[:1] in ("+", "-") else trimmed
+    # int() takes more than Java does (1_000) and takes long for a megabyte of digits; 20 characters hold every LONG.
+    if digits.isascii() and digits.isdecimal() and len(digits) <= 64 and -limit <= int(trimmed) < limit:
         return int(trimmed)
     raise invalid(key.name, text, f"Not a number of type {key.type.name}")
 
 
 def _parse_double(key: ConfigKey, text: str, trimmed: str) -> float:
-    number = float(trimmed.rstrip("fFdD")) if _DOUBLE_RE.fullmatch(trimmed) else math.inf
+    number = float(trimmed.rstrip("fFdD")) if re.fullmatch(_DOUBLE, trimmed) else math.inf
     if math.isinf(number):
         raise invalid(key.name, text, "Not a number of type DOUBLE")
     return number
