@@ -1,0 +1,118 @@
+"""The records of `__consumer_offsets` that classic groups write and read, as messages and as bytes.
+
+A key begins with its record type as 16 bits, a value with its version (KIP-848 kept Kafka's old numbering: 0 and 1
+are offsets, 2 is a group). Records of a type that is not read here stay in the log untouched.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...protocol.compiler import decode, encode
+from ...protocol.errors import ProtocolError
+from ...protocol.stored.classic_groups import (
+    GroupMetadataKey,
+    GroupMetadataValue,
+    LegacyOffsetCommitKey,
+    LegacyOffsetCommitValue,
+    OffsetCommitKey,
+    OffsetCommitValue,
+)
+
+if TYPE_CHECKING:
+    from ...protocol.primitives import Buffer
+    from ...protocol.schema import Message
+
+_PREFIX = struct.Struct(">h")
+_KEY_VERSION = 0
+
+GROUP_METADATA_VERSION = 3
+"""Group metadata is written in the highest version without tagged fields, as Kafka writes it."""
+OFFSET_COMMIT_VERSION = 4
+OFFSET_COMMIT_EXPIRING_VERSION = 1
+"""The only version with a time of expiry of its own; OffsetCommit 2-4 can ask for one."""
+
+GroupKey = OffsetCommitKey | GroupMetadataKey
+GroupValue = OffsetCommitValue | GroupMetadataValue
+
+
+class GroupRecord(NamedTuple):
+    """One record; without a value it is a tombstone."""
+
+    key: GroupKey
+    value: GroupValue | None
+    value_version: int = 0
+
+
+def group_metadata_record(group_id: str, value: GroupMetadataValue) -> GroupRecord:
+    """A group's generation, members and assignments."""
+    return GroupRecord(GroupMetadataKey(group=group_id), value, GROUP_METADATA_VERSION)
+
+
+def new_group_record(group_id: str, created_ms: int) -> GroupRecord:
+    """The first record of a group: nobody in it, no protocol yet."""
+    value = GroupMetadataValue(protocol=None, leader=None, current_state_timestamp=created_ms)
+    return group_metadata_record(group_id, value)
+
+
+def group_tombstone(group_id: str) -> GroupRecord:
+    """The record that ends a group."""
+    return GroupRecord(GroupMetadataKey(group=group_id), None)
+
+
+def offset_commit_record(group_id: str, topic: str, partition: int, value: OffsetCommitValue) -> GroupRecord:
+    """A committed offset; one with a time of expiry of its own has the version that can carry it."""
+    version = OFFSET_COMMIT_VERSION if value.expire_timestamp < 0 else OFFSET_COMMIT_EXPIRING_VERSION
+    return GroupRecord(OffsetCommitKey(group=group_id, topic=topic, partition=partition), value, version)
+
+
+def offset_tombstone(group_id: str, topic: str, partition: int) -> GroupRecord:
+    """The record that ends a committed offset."""
+    return GroupRecord(OffsetCommitKey(group=group_id, topic=topic, partition=partition), None)
+
+
+def encode_record(record: GroupRecord) -> tuple[bytes, bytes | None]:
+    """Return key and value as they stand in the log."""
+    key = _PREFIX.pack(type(record.key).api_key) + encode(record.key, _KEY_VERSION)
+    if record.value is None:
+        return key, None
+    return key, _PREFIX.pack(record.value_version) + encode(record.value, record.value_version)
+
+
+def decode_record(key: Buffer, value: Buffer | None) -> GroupRecord | None:
+    """Read a record back; None for a type that classic groups do not have. Raises ProtocolError."""
+    key_type = _prefix(key)
+    if key_type == OffsetCommitKey.api_key:
+        return _typed(decode(OffsetCommitKey, key, _KEY_VERSION, _PREFIX.size), OffsetCommitValue, value)
+    if key_type == GroupMetadataKey.api_key:
+        return _typed(decode(GroupMetadataKey, key, _KEY_VERSION, _PREFIX.size), GroupMetadataValue, value)
+    if key_type == LegacyOffsetCommitKey.api_key:
+        return _legacy_offset(key, value)
+    return None
+
+
+def _typed(key: GroupKey, kind: type[Message], value: Buffer | None) -> GroupRecord:
+    if value is None:
+        return GroupRecord(key, None)
+    version = _prefix(value)
+    return GroupRecord(key, decode(kind, value, version, _PREFIX.size), version)  # type: ignore[arg-type]
+
+
+def _legacy_offset(key: Buffer, value: Buffer | None) -> GroupRecord:
+    """Read an offset that a Kafka before 0.8.2 wrote; in memory it is like any other."""
+    old = decode(LegacyOffsetCommitKey, key, _KEY_VERSION, _PREFIX.size)
+    new_key = OffsetCommitKey(group=old.group, topic=old.topic, partition=old.partition)
+    if value is None:
+        return GroupRecord(new_key, None)
+    if _prefix(value) != 0:
+        return _typed(new_key, OffsetCommitValue, value)
+    kept = decode(LegacyOffsetCommitValue, value, 0, _PREFIX.size)
+    new_value = OffsetCommitValue(offset=kept.offset, metadata=kept.metadata, commit_timestamp=kept.commit_timestamp)
+    return GroupRecord(new_key, new_value, 0)
+
+
+def _prefix(buffer: Buffer) -> int:
+    if len(buffer) < _PREFIX.size:
+        raise ProtocolError("a group record is shorter than its type")
+    return int(_PREFIX.unpack_from(buffer)[0])

@@ -1,0 +1,103 @@
+"""OffsetCommit: whether a group takes offsets from this member now, and the records that keep them.
+
+Committing is no part of the group's state machine but asks it: a generation must fit, and a commit is also a sign of
+life.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...protocol.errors import ErrorCode
+from ...protocol.primitives import ZERO_UUID
+from ...protocol.stored.classic_groups import OffsetCommitValue
+from .classic_group_state import ClassicGroupState
+from .group_records import GroupRecord, offset_commit_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...protocol.messages.offset_commit import OffsetCommitRequest
+    from .classic_group import ClassicGroup
+    from .group_effects import Moment
+
+_FIRST_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
+_NO_RETENTION = -1
+
+
+class OffsetToCommit(NamedTuple):
+    """One partition's offset, of a topic that exists."""
+
+    topic: str
+    topic_id: bytes
+    partition: int
+    offset: int
+    leader_epoch: int
+    metadata: str | None
+
+
+def check_commit(group: ClassicGroup | None, request: OffsetCommitRequest, api_version: int, now: Moment) -> ErrorCode:
+    """Whether the group accepts the commit; extends the member's session if so."""
+    generation = request.generation_id_or_member_epoch
+    if group is None:
+        if generation < 0:
+            return ErrorCode.NONE  # a consumer without a group, or an admin: a simple group comes to be
+        if api_version >= _FIRST_VERSION_WITH_GROUP_ID_NOT_FOUND:
+            return ErrorCode.GROUP_ID_NOT_FOUND
+        return ErrorCode.ILLEGAL_GENERATION
+    if group.state is ClassicGroupState.DEAD:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE
+    if generation < 0 and group.state is ClassicGroupState.EMPTY:
+        return ErrorCode.NONE
+    return _check_member(group, request, now)
+
+
+def _check_member(group: ClassicGroup, request: OffsetCommitRequest, now: Moment) -> ErrorCode:
+    generation = request.generation_id_or_member_epoch
+    if generation < 0 and not request.member_id and request.group_instance_id is None:
+        return ErrorCode.UNKNOWN_MEMBER_ID
+    code = group.members.check(request.member_id, request.group_instance_id)
+    if code is not ErrorCode.NONE:
+        return code
+    if generation != group.generation:
+        return ErrorCode.ILLEGAL_GENERATION
+    if group.state is ClassicGroupState.COMPLETING_REBALANCE:
+        return ErrorCode.REBALANCE_IN_PROGRESS
+    group.extend_session(group.members[request.member_id], now)
+    return ErrorCode.NONE
+
+
+def is_metadata_too_large(metadata: str | None, units_max: int) -> bool:
+    """Whether the metadata has more UTF-16 units than offset.metadata.max.bytes; that is what Kafka counts."""
+    if metadata is None or len(metadata) * 2 <= units_max:
+        return False
+    return len(metadata.encode("utf-16-le")) // 2 > units_max
+
+
+def commit_records(
+    request: OffsetCommitRequest, commits: Iterable[OffsetToCommit], now: Moment
+) -> tuple[GroupRecord, ...]:
+    """The records of accepted offsets; a retention of the request's own (OffsetCommit 2-4) becomes a time of expiry."""
+    expires_ms = -1
+    if request.retention_time_ms != _NO_RETENTION:
+        expires_ms = now.wall_ms + request.retention_time_ms
+    return tuple(
+        offset_commit_record(
+            request.group_id, commit.topic, commit.partition, _commit_value(commit, now.wall_ms, expires_ms)
+        )
+        for commit in commits
+    )
+
+
+def _commit_value(commit: OffsetToCommit, now_ms: int, expires_ms: int) -> OffsetCommitValue:
+    # The version of record that can expire has no room for epoch and topic id: what it loses is left out at once,
+    # so that memory and log say the same.
+    is_plain = expires_ms < 0
+    return OffsetCommitValue(
+        offset=commit.offset,
+        leader_epoch=commit.leader_epoch if is_plain else -1,
+        metadata=commit.metadata or "",
+        commit_timestamp=now_ms,
+        expire_timestamp=expires_ms,
+        topic_id=commit.topic_id if is_plain else ZERO_UUID,
+    )
