@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...storage.log_config import LogConfig
 from .catalogue import BROKER_KEYS, TOPIC_KEYS, TOPIC_SYNONYMS, synonym_chain
+from .checks import check_layers
 from .layers import ConfigLayers
 from .listeners import Listener, parse_advertised, parse_listeners, parse_protocol_map
 from .validators import ConfigValueError
@@ -130,7 +131,9 @@ class BrokerConfig:
 
         ConfigValueError when the result does not hold together; nothing is changed then.
         """
-        return broker_config(ConfigLayers(self.layers.static, dict(default), dict(broker)))
+        layers = ConfigLayers(self.layers.static, dict(default), dict(broker))
+        check_layers(layers)
+        return broker_config(layers)
 
 
 def broker_config(layers: ConfigLayers) -> BrokerConfig:

@@ -12,7 +12,9 @@ from .broker_transaction_keys import BROKER_TRANSACTION_KEYS
 from .client_metrics_keys import CLIENT_METRICS_KEYS
 from .documentation import BROKER_DOCUMENTATION, TOPIC_DOCUMENTATION
 from .group_keys import GROUP_KEYS
+from .keys import CLUSTER_WIDE, LONG, ConfigKey
 from .topic_keys import TOPIC_KEYS as _TOPIC_KEYS
+from .validators import at_least
 
 BROKER_KEYS = {
     key.name: key
@@ -27,6 +29,15 @@ BROKER_KEYS = {
     )
     for key in table
 }
+DYNAMIC_ONLY_KEYS = {
+    name: ConfigKey(name, LONG, str((1 << 63) - 1), at_least(0), CLUSTER_WIDE)
+    for name in (
+        "follower.replication.throttled.rate",
+        "leader.replication.throttled.rate",
+        "replica.alter.log.dirs.io.max.bytes.per.second",
+    )
+}
+"""Broker keys that only AlterConfigs sets (Kafka: DynamicConfig.Broker). They throttle replicas; there are none."""
 TOPIC_KEYS = {key.name: key for key in _TOPIC_KEYS}
 GROUP_CONFIG_KEYS = {key.name: key for key in GROUP_KEYS}
 CLIENT_METRICS_CONFIG_KEYS = {key.name: key for key in CLIENT_METRICS_KEYS}
@@ -81,6 +92,11 @@ def synonym_chain(name: str) -> tuple[tuple[str, int], ...]:
     Kafka: DynamicBrokerConfig.brokerConfigSynonyms. A key without synonyms is its own chain.
     """
     return _CHAIN_OF.get(name, ((name, 1),))
+
+
+def broker_key(name: str) -> ConfigKey | None:
+    """The broker key of that name, dynamic-only ones included."""
+    return BROKER_KEYS.get(name) or DYNAMIC_ONLY_KEYS.get(name)
 
 
 def group_synonym(name: str) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 OTTLA_DEFAULTS = {
-    # Kafka demands these three; a broker of one node needs no choice.
+    # Kafka demands these; a broker of one node needs no choice.
     "node.id": "1",
+    "broker.id": "1",  # the older name of node.id
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
     # The loopback until someone asks for more: there is no authentication yet.

@@ -17,6 +17,10 @@ class ConfigValueError(ValueError):
     """A value that the key does not take; the text is Kafka's own sentence where clients see one."""
 
 
+class ConfigRequestError(ConfigValueError):
+    """What Kafka answers with INVALID_REQUEST where others get INVALID_CONFIG."""
+
+
 def invalid(name: str, value: object, reason: str) -> ConfigValueError:
     """Kafka's ConfigException(name, value, message)."""
     return ConfigValueError(f"Invalid value {value} for configuration {name}: {reason}")

@@ -1,0 +1,72 @@
+"""IncrementalAlterConfigs 0-1: set, delete, append to and subtract from single configs (KIP-339).
+
+- Topics, the broker ("" is all brokers at once), groups and client-metrics subscriptions: kept in the metadata log.
+- The broker's loggers: their levels, until the broker stops (KIP-412).
+- A resource's changes are made all or none; a resource named twice is refused, both times.
+- validate_only checks everything and changes nothing.
+
+Version notes: 1 is flexible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.incremental_alter_configs import (
+    AlterConfigsResourceResponse,
+    IncrementalAlterConfigsResponse,
+)
+from ..config.changes import Change, Operation
+from ..metadata.image import ResourceType
+from ..metadata.refusal import Refused
+from ..runtime.config_alteration import alter_incrementally, check_entries, repeated_resources
+from ..runtime.loggers import alter_levels
+
+if TYPE_CHECKING:
+    from ...protocol.messages.incremental_alter_configs import AlterConfigsResource, IncrementalAlterConfigsRequest
+    from ..request import RequestContext
+    from ..services import Services
+
+
+def handle(
+    request: IncrementalAlterConfigsRequest, context: RequestContext, services: Services
+) -> IncrementalAlterConfigsResponse:
+    """Change each resource."""
+    repeated = repeated_resources((r.resource_type, r.resource_name) for r in request.resources)
+    responses = []
+    for resource in request.resources:
+        code, message = ErrorCode.NONE, None
+        try:
+            if (resource.resource_type, resource.resource_name) in repeated:
+                raise Refused(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+            _alter(resource, services, validate_only=request.validate_only)
+        except Refused as refused:
+            code, message = refused.code, refused.message
+        responses.append(
+            AlterConfigsResourceResponse(
+                error_code=code,
+                error_message=message,
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
+            )
+        )
+    return IncrementalAlterConfigsResponse(responses=responses)
+
+
+def _alter(resource: AlterConfigsResource, services: Services, *, validate_only: bool) -> None:
+    changes = [Change(config.name, config.config_operation, config.value) for config in resource.configs]
+    check_entries([(c.name, "" if c.operation == Operation.DELETE else c.value) for c in changes])
+    name = resource.resource_name
+    if resource.resource_type == ResourceType.BROKER_LOGGER:
+        _check_node(name, services.config.node_id)
+        alter_levels(changes, validate_only=validate_only)
+    else:
+        alter_incrementally(resource.resource_type, name, changes, services, validate_only=validate_only)
+
+
+def _check_node(name: str, node_id: int) -> None:
+    if not name.lstrip("+-").isdecimal():
+        raise Refused(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
+    if int(name) != node_id:
+        raise Refused(ErrorCode.INVALID_REQUEST, f"Unexpected node id. Expected {node_id}, but received {name}")

@@ -1,0 +1,216 @@
+"""Changing the configs of a resource, as IncrementalAlterConfigs and AlterConfigs both do it once the request was read.
+
+The order of the checks and the codes are Kafka's: ConfigAdminManager, then ConfigurationControlManager.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ...protocol.errors import ErrorCode
+from ..config.catalogue import BROKER_KEYS, TOPIC_KEYS, broker_key
+from ..config.changes import Change, Operation, changed_texts
+from ..config.keys import ConfigType, UpdateMode
+from ..config.resource_validation import check_client_metrics, check_group, check_topic
+from ..config.validators import ConfigRequestError, ConfigValueError
+from ..metadata.image import ResourceType
+from ..metadata.refusal import Refused
+from ..metadata.topic_names import problem_with as problem_with_topic
+from .dynamic_config import problem_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ..config.keys import ConfigKey
+    from ..services import Services
+
+
+def repeated_resources(resources: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    """The resources that a request names more than once, which are all refused."""
+    return {resource for resource, count in Counter(resources).items() if count > 1}
+
+
+def check_entries(entries: Sequence[tuple[str, str | None]]) -> None:
+    """Refused when a key comes twice, or one without a value; DELETE's are given an empty one."""
+    if len({name for name, _ in entries}) < len(entries):
+        raise Refused(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
+    missing = [name for name, value in entries if value is None]
+    if missing:
+        raise Refused(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(missing)}")
+
+
+def alter_incrementally(
+    resource_type: int, name: str, changes: Sequence[Change], services: Services, *, validate_only: bool
+) -> None:
+    """Apply operations to what is set. Raises Refused."""
+    current = services.metadata.image.configs_of(resource_type, name)
+    if resource_type == ResourceType.BROKER:
+        _check_broker_name(name, services)
+        _check_broker_lists(changes)
+    try:
+        texts = changed_texts(current, changes, _KEY_OF.get(resource_type, _no_key))
+    except ConfigRequestError as error:
+        raise Refused(ErrorCode.INVALID_REQUEST, str(error)) from error
+    except ConfigValueError as error:
+        raise Refused(ErrorCode.INVALID_CONFIG, str(error)) from error
+    _alter(resource_type, name, texts, services, validate_only=validate_only)
+
+
+def replace_all(
+    resource_type: int, name: str, texts: Mapping[str, str], services: Services, *, validate_only: bool
+) -> None:
+    """Set these and delete all others. Raises Refused."""
+    if resource_type == ResourceType.BROKER:
+        _check_broker_name(name, services)
+    current = services.metadata.image.configs_of(resource_type, name)
+    deleted: dict[str, str | None] = dict.fromkeys(key for key in current if key not in texts)
+    _alter(resource_type, name, deleted | dict(texts), services, validate_only=validate_only)
+
+
+def _alter(
+    resource_type: int, name: str, texts: Mapping[str, str | None], services: Services, *, validate_only: bool
+) -> None:
+    check = _CHECKS.get(resource_type)
+    if check is None:
+        raise Refused(ErrorCode.INVALID_REQUEST, f"Unknown resource type {resource_type}")
+    merged: dict[str, str | None] = {**services.metadata.image.configs_of(resource_type, name), **texts}
+    result = {key: text for key, text in merged.items() if text is not None}
+    try:
+        check(name, result, texts, services)
+    except ConfigRequestError as error:
+        raise Refused(ErrorCode.INVALID_REQUEST, str(error)) from error
+    except ConfigValueError as error:
+        raise Refused(ErrorCode.INVALID_CONFIG, str(error)) from error
+    if not validate_only:
+        services.metadata.set_configs(resource_type, name, texts)
+
+
+# One check a resource type: its name, what would be set, what is asked for.
+
+
+def _check_topic(name: str, result: Mapping[str, str], texts: Mapping[str, str | None], services: Services) -> None:
+    if not name:
+        raise Refused(ErrorCode.INVALID_REQUEST, "Default topic resources are not allowed.")
+    problem = problem_with_topic(name)
+    if problem is not None:
+        raise Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, problem)
+    check_topic(result, services.config.layers)
+    if name not in services.metadata.image.topics_by_name:
+        raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{name}' does not exist.")
+
+
+def _check_group(name: str, result: Mapping[str, str], texts: Mapping[str, str | None], services: Services) -> None:
+    if not name:
+        raise Refused(ErrorCode.INVALID_REQUEST, "Default group resources are not allowed.")
+    check_group(result, services.config.layers)
+
+
+def _check_metrics(name: str, result: Mapping[str, str], texts: Mapping[str, str | None], services: Services) -> None:
+    if not name:
+        raise Refused(ErrorCode.INVALID_REQUEST, "Subscription name can't be empty")
+    check_client_metrics(result)
+
+
+def _check_broker(name: str, result: Mapping[str, str], texts: Mapping[str, str | None], services: Services) -> None:
+    asked = {key: text for key, text in texts.items() if text is not None}
+    _check_broker_keys(asked, for_all_brokers=not name)
+    for key, text in asked.items():
+        problem = problem_with(key, text)
+        if problem is not None:
+            raise ConfigRequestError(problem)
+    _check_together(name, result, services)
+
+
+def _check_broker_keys(asked: Mapping[str, str], *, for_all_brokers: bool) -> None:
+    for key in asked:
+        if key.startswith("listener.name."):
+            raise ConfigRequestError(f"{key}: settings of one listener are not there yet")
+        if broker_key(key) is None:
+            # Kafka takes such a key for a plug-in's and keeps it; here nothing would ever read it.
+            raise ConfigValueError(f"Unknown config name: {key}")
+    _refuse_some(asked, lambda key: not key.is_dynamic, "Cannot update these configs dynamically")
+    _refuse_some(
+        asked,
+        lambda key: key.name in _PER_LISTENER_KEYS,
+        "These security configs can be dynamically updated only per-listener using the listener prefix",
+    )
+    if for_all_brokers:
+        _refuse_some(
+            asked,
+            lambda key: key.mode is UpdateMode.PER_BROKER,
+            "Cannot update these configs at default cluster level, broker id must be specified",
+        )
+
+
+def _refuse_some(asked: Mapping[str, str], is_refused: Callable[[ConfigKey], bool], reason: str) -> None:
+    refused = [name for name in asked if (key := broker_key(name)) is not None and is_refused(key)]
+    if refused:
+        raise ConfigRequestError(f"{reason}: [{', '.join(refused)}]")
+
+
+def _check_together(name: str, result: Mapping[str, str], services: Services) -> None:
+    """Whether the broker's configuration holds together with `result` in it."""
+    layers = services.config.layers
+    usable = {key: text for key, text in result.items() if problem_with(key, text) is None}
+    try:
+        if name:
+            services.config.with_dynamic(layers.dynamic_default, usable)
+        else:
+            services.config.with_dynamic(usable, layers.dynamic_broker)
+    except ConfigValueError as error:
+        raise ConfigRequestError(str(error)) from error
+
+
+def _check_broker_name(name: str, services: Services) -> None:
+    if not name:
+        return
+    node_id = services.config.node_id
+    if not name.lstrip("+-").isdecimal():
+        raise Refused(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
+    if int(name) != node_id:
+        raise Refused(ErrorCode.INVALID_REQUEST, f"Unexpected broker id, expected {node_id}, but received {name}")
+
+
+def _check_broker_lists(changes: Sequence[Change]) -> None:
+    for change in changes:
+        if change.operation not in (Operation.APPEND, Operation.SUBTRACT):
+            continue
+        key = BROKER_KEYS.get(change.name)
+        if key is None:
+            raise Refused(ErrorCode.INVALID_CONFIG, f"Unknown config name: {change.name}")
+        if key.type is not ConfigType.LIST:
+            operation = Operation(change.operation).name.lower()
+            raise Refused(
+                ErrorCode.INVALID_CONFIG, f"Config value {operation} is not allowed for config key: {change.name}"
+            )
+
+
+def _no_key(name: str) -> None:
+    """Neither groups nor client metrics have a list that Kafka appends to."""
+
+
+_KEY_OF: dict[int, Callable[[str], ConfigKey | None]] = {
+    ResourceType.TOPIC: TOPIC_KEYS.get,
+    ResourceType.BROKER: BROKER_KEYS.get,
+}
+_CHECKS: dict[int, Callable[[str, Mapping[str, str], Mapping[str, str | None], Services], None]] = {
+    ResourceType.TOPIC: _check_topic,
+    ResourceType.GROUP: _check_group,
+    ResourceType.CLIENT_METRICS: _check_metrics,
+    ResourceType.BROKER: _check_broker,
+}
+_PER_LISTENER_KEYS = frozenset(
+    {
+        "ssl.key.password",
+        "ssl.keystore.certificate.chain",
+        "ssl.keystore.key",
+        "ssl.keystore.location",
+        "ssl.keystore.password",
+        "ssl.keystore.type",
+        "ssl.truststore.certificates",
+        "ssl.truststore.location",
+        "ssl.truststore.password",
+        "ssl.truststore.type",
+    }
+)
