@@ -1,8 +1,8 @@
 """What DescribeConfigs tells of a resource: each key's value, where it comes from, and what else could have given it.
 
 Kafka: ConfigHelper. One of its habits is kept on purpose: where only a synonym in another unit is set
-(`log.retention.hours` for `log.retention.ms`), the source is DEFAULT_CONFIG and no synonym is listed, although the value
-follows it.
+(`log.retention.hours` for `log.retention.ms`), the source is DEFAULT_CONFIG and no synonym is listed, although the
+value follows it.
 """
 
 from __future__ import annotations
