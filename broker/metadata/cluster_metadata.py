@@ -1,0 +1,246 @@
+"""The cluster's metadata as the broker's other parts use it: read the image, ask for changes.
+
+A change is decided against the image, appended to the metadata log, replayed into the image, and told to the listeners,
+all before the call returns: what a request created is there for every other request when its answer leaves. A change
+that is refused, or that the disk does not take, leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from ...protocol.stored import metadata as stored
+from ...storage.append import AppendError
+from .features import check_finalized
+from .image import MetadataImage, ReplayError, ResourceType
+from .internal_topics import internal_topic
+from .metadata_log import MetadataLog, UnreadableMetadata
+from .partition_creation import plan_partitions
+from .refusal import Refused
+from .registration import (
+    BrokerIdentity,
+    election_records,
+    feature_records,
+    fencing_record,
+    registration_record,
+)
+from .topic_configs import check_topic_configs
+from .topic_creation import NewTopic, PlannedTopic, TopicDefaults, check_name, config_records, plan_topic
+from .topic_names import is_internal
+from .transactions import TransactionFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ...protocol.schema import Message
+    from ..config.broker_config import BrokerConfig
+    from .partition_image import TopicImage
+
+logger = logging.getLogger(__name__)
+
+PRODUCER_ID_BLOCK_SIZE: Final = 1000
+_RECORDS_PER_BATCH: Final = 10_000
+
+
+class MetadataListener:
+    """Somebody who must follow the metadata; called when the image has changed, before whoever asked is answered."""
+
+    def topic_created(self, topic: TopicImage) -> None:
+        """A topic is there, with its configs and all of its partitions."""
+
+    def partitions_added(self, topic: TopicImage, first_index: int) -> None:
+        """A topic has more partitions, the first new one being `first_index`."""
+
+    def topic_deleted(self, topic: TopicImage) -> None:
+        """A topic is gone; `topic` is what it was."""
+
+    def config_changed(self, resource_type: int, name: str) -> None:
+        """The configs of a resource are others than before."""
+
+
+class ClusterMetadata:
+    """The image, the log behind it, and the decisions that change both."""
+
+    def __init__(
+        self,
+        *,
+        log: MetadataLog,
+        image: MetadataImage,
+        config: BrokerConfig,
+        new_uuid: Callable[[], bytes],
+        transaction_is_open: bool = False,
+    ) -> None:
+        self.image = image
+        self.config = config
+        """In force now; whoever applies dynamic changes replaces it."""
+        self.listeners: list[MetadataListener] = []
+        self._log = log
+        self._new_uuid = new_uuid
+        self._transaction_is_open = transaction_is_open
+
+    @classmethod
+    def load(
+        cls, log: MetadataLog, *, cluster_id: str, config: BrokerConfig, new_uuid: Callable[[], bytes]
+    ) -> ClusterMetadata:
+        """Replay the log; nothing is written. UnreadableMetadata and UnsupportedFeature say what cannot be served."""
+        image = MetadataImage(cluster_id, config.node_id)
+        transactions = TransactionFilter()
+        offset = -1
+        try:
+            for offset, record in log.read():
+                for decided_offset, decided in transactions.offer(offset, record):
+                    image.replay(decided)
+                    image.last_offset = decided_offset
+        except ReplayError as error:
+            raise UnreadableMetadata(f"__cluster_metadata-0 at offset {offset}: {error}") from error
+        check_finalized(image.features)
+        return cls(log=log, image=image, config=config, new_uuid=new_uuid, transaction_is_open=transactions.is_open)
+
+    @property
+    def last_offset(self) -> int:
+        """The offset of the newest record whose effect is in the image."""
+        return self.image.last_offset
+
+    # Start and stop
+
+    def start(self, identity: BrokerIdentity) -> None:
+        """Take the lead of the log, register this broker and lead its partitions. Raises OSError, AppendError."""
+        image = self.image
+        before = image.brokers.get(image.node_id)
+        self._log.begin_epoch()
+        if self._transaction_is_open:
+            self._log.append([stored.AbortTransactionRecord(reason="the controller that began it is gone")])
+            self._transaction_is_open = False
+        first = [] if image.features else feature_records()
+        self._apply([*first, registration_record(image.node_id, identity, self._log.end_offset)])
+        self._elect(after_crash=before is not None and not before.fenced)
+
+    def close(self) -> None:
+        """Say in the log that this broker stopped in good order, and close it. Raises OSError, AppendError."""
+        self._apply([fencing_record(self.image)])
+        self._log.close()
+
+    def _elect(self, *, after_crash: bool) -> None:
+        elections = election_records(self.image, after_crash=after_crash)
+        decided = list(elections)
+        if decided and after_crash:
+            logger.info("%d partitions begin a new leader epoch: the last stop was not a clean one", len(decided))
+        remaining = iter(decided)
+        while batch := list(islice(remaining, _RECORDS_PER_BATCH)):
+            self._apply(batch)
+
+    # Topics
+
+    def topic_defaults(self) -> TopicDefaults:
+        """How many partitions and replicas a topic gets that does not say."""
+        return TopicDefaults(self.config.num_partitions, self.config.default_replication_factor)
+
+    def plan_topic(self, topic: NewTopic) -> PlannedTopic:
+        """Decide on a new topic without creating it. Raises Refused."""
+        check_name(self.image, topic.name)
+        if topic.configs:
+            check_topic_configs(topic.configs)
+        return plan_topic(self.image, topic, self._new_topic_id(), self.topic_defaults())
+
+    def create_planned_topics(self, planned: Sequence[PlannedTopic]) -> list[TopicImage]:
+        """Create topics that were planned since the image last changed, all or none. Raises Refused."""
+        if not planned:
+            return []
+        self._apply([record for topic in planned for record in topic.records])
+        created = [self.image.topics_by_id[topic.topic_id] for topic in planned]
+        for topic in created:
+            logger.info("created topic %s with %d partitions", topic.name, len(topic.partitions))
+            for listener in self.listeners:
+                listener.topic_created(topic)
+        return created
+
+    def create_topic(self, topic: NewTopic) -> TopicImage:
+        """Create one topic. Raises Refused."""
+        return self.create_planned_topics([self.plan_topic(topic)])[0]
+
+    def auto_create_topic(self, name: str) -> TopicImage:
+        """Create a topic that somebody used: with the broker's defaults, an internal one with its own. Raises Refused."""
+        return self.create_topic(internal_topic(name, self.config) if is_internal(name) else NewTopic(name))
+
+    def ensure_internal_topic(self, name: str) -> TopicImage:
+        """An internal topic, created when it is not there. Raises Refused."""
+        existing = self.image.topics_by_name.get(name)
+        return self.auto_create_topic(name) if existing is None else existing
+
+    def delete_topic(self, topic: TopicImage) -> None:
+        """Delete a topic with its configs. Raises Refused."""
+        had_configs = bool(self.image.configs_of(ResourceType.TOPIC, topic.name))
+        self._apply([stored.RemoveTopicRecord(topic_id=topic.topic_id)])
+        logger.info("deleted topic %s", topic.name)
+        for listener in self.listeners:
+            listener.topic_deleted(topic)
+        if had_configs:
+            self._tell_config_changed(ResourceType.TOPIC, topic.name)
+
+    def plan_partitions(
+        self, topic: TopicImage, count: int, assignments: Sequence[Sequence[int]] | None = None
+    ) -> list[Message]:
+        """Decide on more partitions without creating them. Raises Refused."""
+        return plan_partitions(self.image, topic, count, assignments)
+
+    def create_partitions(
+        self, topic: TopicImage, count: int, assignments: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        """Bring a topic to `count` partitions. Raises Refused."""
+        first_index = len(topic.partitions)
+        self._apply(self.plan_partitions(topic, count, assignments))
+        logger.info("topic %s has %d partitions, %d before", topic.name, count, first_index)
+        for listener in self.listeners:
+            listener.partitions_added(topic, first_index)
+
+    # Configs, producer ids
+
+    def set_configs(self, resource_type: int, name: str, changes: Mapping[str, str | None]) -> None:
+        """Set configs of a resource, or delete those that become None. The values were checked. Raises Refused."""
+        current = self.image.configs_of(resource_type, name)
+        needed = {key: value for key, value in changes.items() if current.get(key) != value}
+        if needed:
+            self._apply(config_records(resource_type, name, needed))
+            self._tell_config_changed(resource_type, name)
+
+    def allocate_producer_ids(self) -> range:
+        """A block of producer ids that nobody has ever had. Raises Refused."""
+        first = self.image.next_producer_id
+        broker = self.image.brokers[self.image.node_id]
+        end = first + PRODUCER_ID_BLOCK_SIZE
+        self._apply(
+            [
+                stored.ProducerIdsRecord(
+                    broker_id=broker.broker_id, broker_epoch=broker.broker_epoch, next_producer_id=end
+                )
+            ]
+        )
+        return range(first, end)
+
+    # Private
+
+    def _apply(self, records: Sequence[Message]) -> None:
+        """Append a decision and replay it: the one way in which the image changes while the broker runs."""
+        try:
+            offset = self._log.append(records)
+        except AppendError as error:
+            logger.error("the metadata log does not take a change: %s", error.message)
+            raise Refused(error.code, error.message) from error
+        for record in records:
+            self.image.replay(record)
+            self.image.last_offset = offset
+            offset += 1
+
+    def _tell_config_changed(self, resource_type: int, name: str) -> None:
+        for listener in self.listeners:
+            listener.config_changed(resource_type, name)
+
+    def _new_topic_id(self) -> bytes:
+        """A random id: not one that Kafka reserves, none that is taken, none whose text begins like an option."""
+        while True:
+            topic_id = self._new_uuid()
+            # The first 6 bits are the first base64 character; 62 is "-" (Uuid.randomUuid).
+            if topic_id[0] >> 2 != 62 and topic_id[:15] != bytes(15) and topic_id not in self.image.topics_by_id:
+                return topic_id

@@ -1,0 +1,76 @@
+"""The features of KIP-584: what a new cluster's log finalizes, and what clients are told.
+
+A cluster formatted here gets the levels that Apache Kafka 4.3 would give it, so that Kafka itself, started on the
+directory one day, offers everything it has. Clients learn only of features whose protocols are served: a client that
+sees `group.version` 1 sends ConsumerGroupHeartbeat, so the level in the log alone must not invite it.
+`eligible.leader.replicas.version` is left at 0: with one replica nobody else is ever eligible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...protocol.messages.api_versions import FinalizedFeatureKey, SupportedFeatureKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METADATA_VERSION: Final = "metadata.version"
+
+
+class Feature(NamedTuple):
+    """A feature: the levels whose records can be replayed, the level of a new cluster, whether it is served."""
+
+    name: str
+    lowest: int
+    highest: int
+    new_cluster_level: int
+    is_served: bool
+
+
+FEATURES: Final = {
+    feature.name: feature
+    for feature in (
+        Feature(METADATA_VERSION, 7, 30, 30, is_served=True),
+        Feature("eligible.leader.replicas.version", 0, 1, 0, is_served=False),
+        Feature("group.version", 0, 1, 1, is_served=False),
+        Feature("share.version", 0, 1, 1, is_served=False),
+        Feature("streams.version", 0, 1, 1, is_served=False),
+        Feature("transaction.version", 0, 2, 2, is_served=False),
+    )
+}
+
+
+class UnsupportedFeature(ValueError):  # noqa: N818 - said as it is
+    """A log finalizes a feature, or a level of one, that this broker cannot work with."""
+
+
+def check_finalized(finalized: Mapping[str, int]) -> None:
+    """UnsupportedFeature when a directory needs more than this broker knows."""
+    for name, level in finalized.items():
+        feature = FEATURES.get(name)
+        if feature is None:
+            raise UnsupportedFeature(f"the metadata log finalizes feature {name} at {level}, which is not known")
+        if not feature.lowest <= level <= feature.highest:
+            raise UnsupportedFeature(
+                f"the metadata log finalizes feature {name} at {level}, supported are {feature.lowest} "
+                f"to {feature.highest}"
+            )
+
+
+def supported_features(api_version: int) -> list[SupportedFeatureKey]:
+    """What ApiVersions lists as supported; below version 4 a range that starts at 0 is left out (KIP-584, KIP-1022)."""
+    return [
+        SupportedFeatureKey(name=feature.name, min_version=feature.lowest, max_version=feature.highest)
+        for feature in FEATURES.values()
+        if feature.is_served and (api_version >= 4 or feature.lowest > 0)
+    ]
+
+
+def finalized_features(finalized: Mapping[str, int]) -> list[FinalizedFeatureKey]:
+    """What ApiVersions lists as finalized, of the levels that the log holds."""
+    return [
+        FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
+        for name, level in finalized.items()
+        if name in FEATURES and FEATURES[name].is_served
+    ]
