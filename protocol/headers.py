@@ -7,7 +7,15 @@ speaks (KIP-511).
 
 from __future__ import annotations
 
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import ProtocolError
+from .primitives import skip_tagged_fields
 from .schema import Message, int16, int32, string
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class RequestHeader(Message, versions="1-2", flexible="2+"):
@@ -35,3 +43,43 @@ def response_header_version(request: type[Message], api_version: int) -> int:
 
 
 _API_VERSIONS = 18
+
+
+class RequestHead(NamedTuple):
+    """A request's header, and where its body begins."""
+
+    api_key: int
+    api_version: int
+    correlation_id: int
+    client_id: str | None
+    body_position: int
+
+
+_HEAD = struct.Struct(">hhih")
+
+
+def read_request_head(frame: memoryview, flexible_from: Mapping[int, int]) -> RequestHead:
+    """Read the header of a request without building a message: every request passes here.
+
+    `flexible_from` gives each API's first flexible version. Raises ProtocolError.
+    """
+    try:
+        api_key, api_version, correlation_id, length = _HEAD.unpack_from(frame)
+        position = _HEAD.size
+        client_id = None
+        if length >= 0:
+            end = position + length
+            if end > len(frame):
+                raise ProtocolError(f"the client id claims {length} bytes, more than the request has")
+            client_id = str(frame[position:end], "utf-8")
+            position = end
+        if api_version >= flexible_from.get(api_key, _NEVER_FLEXIBLE):
+            position = skip_tagged_fields(frame, position)
+    except (struct.error, IndexError) as error:
+        raise ProtocolError("the request ends within its header") from error
+    except UnicodeDecodeError as error:
+        raise ProtocolError("the client id is not UTF-8") from error
+    return RequestHead(api_key, api_version, correlation_id, client_id, position)
+
+
+_NEVER_FLEXIBLE = 1 << 15

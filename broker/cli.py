@@ -1,0 +1,108 @@
+"""The command line: `ottla serve`.
+
+What a person did wrong is answered with one line on standard error and exit status 1 (2 for the command line
+itself), before anything on disk was changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from .config import ConfigError, load_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .config import BrokerConfig
+
+VERSION = "0.1.0"
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)-7s %(message)s",
+    )
+    try:
+        with _data_dir(options) as data_dir:
+            config = load_config(options.config, options.override, port=options.port, data_dir=data_dir)
+            return _serve(config)
+    except ConfigError as error:
+        return _refuse(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ottla", description="A Kafka broker in Python.")
+    parser.add_argument("--version", action="version", version=f"ottla {VERSION}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="start a broker", description="Start a broker; stop it with Ctrl-C.")
+    serve.add_argument("--port", type=_port, metavar="P", help="the port to listen on; 0 takes a free one (9092)")
+    where = serve.add_mutually_exclusive_group()
+    where.add_argument("--data-dir", metavar="D", help="where the data is kept (./ottla-data)")
+    where.add_argument("--ephemeral", action="store_true", help="keep the data only until the broker stops")
+    serve.add_argument("--config", metavar="FILE", help="a server.properties file with Kafka's broker keys")
+    serve.add_argument(
+        "-o", dest="override", action="append", default=[], metavar="KEY=VALUE", help="set one of Kafka's broker keys"
+    )
+    serve.add_argument("--log-level", choices=_LOG_LEVELS, default="info", help="how much to say (info)")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port; ports are 0 to 65535")
+    return port
+
+
+@contextlib.contextmanager
+def _data_dir(options: argparse.Namespace) -> Iterator[str | None]:
+    """The directory that the options ask for; an ephemeral one is removed at the end."""
+    if not options.ephemeral:
+        yield options.data_dir
+        return
+    directory = tempfile.mkdtemp(prefix="ottla-")
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _serve(config: BrokerConfig) -> int:
+    from .app import Broker, StartError  # noqa: PLC0415 - a wrong key is answered without loading the broker
+
+    async def run() -> None:
+        broker = Broker(config)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await broker.start()
+        try:
+            print(broker.describe(), flush=True)  # noqa: T201 - the one line that says it answers
+            await stop.wait()
+        finally:
+            await broker.stop()
+
+    try:
+        asyncio.run(run())
+    except StartError as error:
+        return _refuse(str(error))
+    return 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"ottla: {reason}", file=sys.stderr)  # noqa: T201 - what a person did wrong, not a log line
+    return 1

@@ -1,0 +1,261 @@
+"""The records inside a magic-2 batch: read lazily, and built into batches.
+
+A record is a length, attributes, then timestamp, offset, key, value and headers as zigzag varints relative to what the
+batch header says. Whatever the varints claim is checked against the bytes that are there before anything is made of it.
+Kafka: `DefaultRecord`, `DefaultRecordBatch.RecordIterator`, `MemoryRecordsBuilder`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from crc32c import crc32c
+
+from .compression import DECOMPRESSED_BYTES_MAX, Compression, compress, decompress
+from .errors import ProtocolError
+from .record_batch import (
+    ATTRIBUTES_POSITION,
+    CONTROL_BIT,
+    CRC_POSITION,
+    CURRENT_MAGIC,
+    HEADER,
+    HEADER_BYTES,
+    LOG_APPEND_TIME_BIT,
+    LOG_OVERHEAD_BYTES,
+    TRANSACTIONAL_BIT,
+    CorruptBatch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .primitives import Buffer
+    from .record_batch import BatchHeader
+
+_INT_MAX = (1 << 31) - 1
+_LONG_MASK = (1 << 64) - 1
+_VARINT_BITS_MAX = 35
+_VARLONG_BITS_MAX = 70
+_NULL_LENGTH = b"\x01"
+_UTF8 = "utf-8"
+# Kafka never looks at the bytes of a header key; so they must come out again as they went in.
+_UTF8_ERRORS = "surrogateescape"
+
+
+class RecordHeader(NamedTuple):
+    """One header of a record; keys may repeat."""
+
+    key: str
+    value: bytes | None
+
+
+class Record(NamedTuple):
+    """One record, with its absolute offset and its timestamp in milliseconds (-1: none)."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[RecordHeader, ...] = ()
+
+
+def read_records(
+    buffer: Buffer, position: int, header: BatchHeader, *, limit_bytes: int = DECOMPRESSED_BYTES_MAX
+) -> Iterator[Record]:
+    """Yield the records of the batch at `position`, whose header was read from there.
+
+    Raises CorruptBatch where the records are not what the header or they themselves claim, MissingCodec, and
+    DecompressionError when they are broken or become more than `limit_bytes`.
+    """
+    end = position + header.size_bytes
+    if end > len(buffer):
+        raise CorruptBatch(f"a batch claims {header.size_bytes} bytes, {len(buffer) - position} are there")
+    if header.record_count < 0:
+        raise CorruptBatch(f"a batch claims {header.record_count} records")
+    if header.record_count == 0:
+        return
+    block = memoryview(buffer)[position + HEADER_BYTES : end]
+    # bytes are indexed and sliced faster than a view of them, which pays for this copy.
+    data = bytes(decompress(header.compression, block, limit_bytes))
+    try:
+        yield from _read_all(data, header)
+    except IndexError:
+        raise CorruptBatch(f"the batch at offset {header.base_offset} ends inside a record") from None
+
+
+def _read_all(data: bytes, header: BatchHeader) -> Iterator[Record]:
+    base_offset, base_timestamp = header.base_offset, header.base_timestamp
+    append_time = header.max_timestamp if header.is_log_append_time else None
+    position = 0
+    for _ in range(header.record_count):
+        size, position = _read_varint(data, position)
+        end = position + size
+        if size < 0 or end > len(data):
+            raise CorruptBatch(f"a record claims {size} bytes, {len(data) - position} are there")
+        # One byte of attributes, of which no bit means anything yet.
+        timestamp_delta, position = _read_varlong(data, position + 1)
+        offset_delta, position = _read_varint(data, position)
+        key, position = _read_nullable_bytes(data, position, end)
+        value, position = _read_nullable_bytes(data, position, end)
+        count, position = _read_varint(data, position)
+        headers: tuple[RecordHeader, ...] = ()
+        if count:
+            headers, position = _read_headers(data, position, end, count)
+        if position != end:
+            raise CorruptBatch(f"a record claims {size} bytes, its fields take {size + position - end}")
+        timestamp = base_timestamp + timestamp_delta if append_time is None else append_time
+        yield Record(base_offset + offset_delta, timestamp, key, value, headers)
+    if position != len(data):
+        raise CorruptBatch(f"{len(data) - position} bytes follow the last of {header.record_count} records")
+
+
+def _read_headers(data: bytes, position: int, end: int, count: int) -> tuple[tuple[RecordHeader, ...], int]:
+    if not 0 <= count <= end - position:
+        raise CorruptBatch(f"a record claims {count} headers in {end - position} bytes")
+    headers = []
+    for _ in range(count):
+        key, position = _read_nullable_bytes(data, position, end)
+        if key is None:
+            raise CorruptBatch("a record header has no key")
+        value, position = _read_nullable_bytes(data, position, end)
+        headers.append(RecordHeader(key.decode(_UTF8, _UTF8_ERRORS), value))
+    return tuple(headers), position
+
+
+def _read_nullable_bytes(data: bytes, position: int, end: int) -> tuple[bytes | None, int]:
+    byte = data[position]
+    if byte < 0x80:
+        size, position = (byte >> 1) ^ -(byte & 1), position + 1
+    else:
+        size, position = _read_varint(data, position)
+    if size < 0:
+        return None, position
+    behind = position + size
+    if behind > end:
+        raise CorruptBatch(f"a record's field claims {size} bytes, {end - position} are there")
+    return data[position:behind], behind
+
+
+def _read_varint(data: bytes, position: int) -> tuple[int, int]:
+    byte = data[position]
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), position + 1
+    value, position = _read_long_form(data, position, _VARINT_BITS_MAX)
+    value &= 0xFFFFFFFF
+    return (value >> 1) ^ -(value & 1), position
+
+
+def _read_varlong(data: bytes, position: int) -> tuple[int, int]:
+    byte = data[position]
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), position + 1
+    value, position = _read_long_form(data, position, _VARLONG_BITS_MAX)
+    value &= _LONG_MASK
+    return (value >> 1) ^ -(value & 1), position
+
+
+def _read_long_form(data: bytes, position: int, bits_max: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, bits_max, 7):
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise CorruptBatch(f"a varint is longer than {bits_max // 7} bytes")
+
+
+def build_batch(
+    records: Sequence[Record],
+    *,
+    base_offset: int,
+    partition_leader_epoch: int = -1,
+    compression: Compression = Compression.NONE,
+    compression_level: int | None = None,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+    is_transactional: bool = False,
+    is_control: bool = False,
+    log_append_time_ms: int | None = None,
+) -> bytearray:
+    """Build one batch of at least one record, with offsets that are absolute and ascending.
+
+    With `log_append_time_ms` all records count as appended then. ProtocolError when the records do not fit one batch,
+    MissingCodec when the codec is not installed.
+    """
+    if not records:
+        raise ProtocolError("a batch has at least one record")
+    base_timestamp = records[0].timestamp
+    body = _encode_records(records, base_offset, base_timestamp)
+    if compression:
+        body = compress(compression, body, compression_level)
+    attributes = compression | (TRANSACTIONAL_BIT if is_transactional else 0) | (CONTROL_BIT if is_control else 0)
+    if log_append_time_ms is not None:
+        attributes |= LOG_APPEND_TIME_BIT
+    batch = bytearray(HEADER_BYTES) + body
+    HEADER.pack_into(
+        batch,
+        0,
+        base_offset,
+        len(batch) - LOG_OVERHEAD_BYTES,
+        partition_leader_epoch,
+        CURRENT_MAGIC,
+        0,
+        attributes,
+        records[-1].offset - base_offset,
+        base_timestamp,
+        max(record.timestamp for record in records) if log_append_time_ms is None else log_append_time_ms,
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        len(records),
+    )
+    batch[CRC_POSITION:ATTRIBUTES_POSITION] = crc32c(memoryview(batch)[ATTRIBUTES_POSITION:]).to_bytes(4, "big")
+    return batch
+
+
+def _encode_records(records: Sequence[Record], base_offset: int, base_timestamp: int) -> bytes | bytearray:
+    out = bytearray()
+    previous_delta = -1
+    for offset, timestamp, key, value, headers in records:
+        delta = offset - base_offset
+        if not previous_delta < delta <= _INT_MAX:
+            raise ProtocolError(f"offset {offset} does not ascend in a batch that begins at {base_offset}")
+        previous_delta = delta
+        body = bytearray(1)
+        body += _varint(timestamp - base_timestamp)
+        body += _varint(delta)
+        _append_nullable_bytes(body, key)
+        _append_nullable_bytes(body, value)
+        body += _varint(len(headers))
+        for header_key, header_value in headers:
+            _append_nullable_bytes(body, header_key.encode(_UTF8, _UTF8_ERRORS))
+            _append_nullable_bytes(body, header_value)
+        out += _varint(len(body))
+        out += body
+    return out
+
+
+def _append_nullable_bytes(out: bytearray, value: bytes | None) -> None:
+    if value is None:
+        out += _NULL_LENGTH
+    else:
+        out += _varint(len(value))
+        out += value
+
+
+def _varint(value: int) -> bytes:
+    """Zigzag varint of a signed number of up to 64 bits."""
+    value = ((value << 1) ^ (value >> 63)) & _LONG_MASK
+    if value < 0x80:
+        return _ONE_BYTE[value]
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+_ONE_BYTE = [bytes((value,)) for value in range(0x80)]
