@@ -32,7 +32,7 @@ class RegisterBrokerRecord(Message, api_key=0, versions="0-4", flexible="0+"):
     fenced: bool = boolean(default=True)
     in_controlled_shutdown: bool = boolean("1+")
     log_dirs: list[bytes] = array("uuid", "3+", tag=0)
-    cordoned_log_dirs: list[bytes] | None = array("uuid", "4+", nullable="4+", tag=1)
+    cordoned_log_dirs: list[bytes] | None = array("uuid", "4+", default=None, nullable="4+", tag=1)
 
 
 class UnregisterBrokerRecord(Message, api_key=1, versions="0", flexible="0+"):
@@ -77,7 +77,7 @@ class PartitionChangeRecord(Message, api_key=5, versions="0-2", flexible="0+"):
     removing_replicas: list[int] | None = array("int32", default=None, nullable="0+", tag=3)
     adding_replicas: list[int] | None = array("int32", default=None, nullable="0+", tag=4)
     leader_recovery_state: int = int8(default=-1, tag=5)
-    directories: list[bytes] | None = array("uuid", "1+", nullable="1+", tag=8)
+    directories: list[bytes] | None = array("uuid", "1+", default=None, nullable="1+", tag=8)
     eligible_leader_replicas: list[int] | None = array("int32", "2+", default=None, nullable="2+", tag=6)
     last_known_elr: list[int] | None = array("int32", "2+", default=None, nullable="2+", tag=7)
 
@@ -144,7 +144,7 @@ class BrokerRegistrationChangeRecord(Message, api_key=17, versions="0-3", flexib
     fenced: int = int8(tag=0)
     in_controlled_shutdown: int = int8("1+", tag=1)
     log_dirs: list[bytes] = array("uuid", "2+", tag=2)
-    cordoned_log_dirs: list[bytes] | None = array("uuid", "3+", nullable="3+", tag=3)
+    cordoned_log_dirs: list[bytes] | None = array("uuid", "3+", default=None, nullable="3+", tag=3)
 
 
 class AccessControlEntryRecord(Message, api_key=18, versions="0", flexible="0+"):
