@@ -13,12 +13,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...protocol.errors import ErrorCode
-from ...protocol.messages.create_topics import CreatableTopicResult, CreateTopicsResponse
+from ...protocol.messages.create_topics import CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse
+from ..config.describe import describe_topic
 from ..metadata.refusal import Refused
 from ..metadata.topic_creation import NewTopic, check_partition_total, check_record_total
 
 if TYPE_CHECKING:
-    from ...protocol.messages.create_topics import CreatableTopic, CreatableTopicConfigs, CreateTopicsRequest
+    from ...protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
+    from ..config.describe import DescribedConfig
     from ..metadata.topic_creation import PlannedTopic
     from ..request import RequestContext
     from ..services import Services
@@ -73,13 +75,23 @@ def _new_topic(topic: CreatableTopic) -> NewTopic:
 def _created(topic: PlannedTopic, api_version: int, services: Services) -> CreatableTopicResult:
     configs: list[CreatableTopicConfigs] = []
     if api_version >= _FIRST_VERSION_WITH_CONFIGS:
-        configs = []
+        configs = [_described(config) for config in describe_topic(services.config.layers, topic.configs)]
     return CreatableTopicResult(
         name=topic.name,
         topic_id=topic.topic_id,
         num_partitions=topic.partition_count,
         replication_factor=topic.replication_factor,
         configs=configs,
+    )
+
+
+def _described(config: DescribedConfig) -> CreatableTopicConfigs:
+    return CreatableTopicConfigs(
+        name=config.name,
+        value=config.value,
+        read_only=config.read_only,
+        config_source=config.source,
+        is_sensitive=config.is_sensitive,
     )
 
 

@@ -26,7 +26,7 @@ from .registration import (
     fencing_record,
     registration_record,
 )
-from .topic_configs import check_topic_configs
+from .topic_configs import checked_topic_configs
 from .topic_creation import NewTopic, PlannedTopic, TopicDefaults, check_name, config_records, plan_topic
 from .topic_names import is_internal
 from .transactions import TransactionFilter
@@ -140,9 +140,8 @@ class ClusterMetadata:
     def plan_topic(self, topic: NewTopic) -> PlannedTopic:
         """Decide on a new topic without creating it. Raises Refused."""
         check_name(self.image, topic.name)
-        if topic.configs:
-            check_topic_configs(topic.configs)
-        return plan_topic(self.image, topic, self._new_topic_id(), self.topic_defaults())
+        configs = checked_topic_configs(topic.configs.items(), self.config.layers)
+        return plan_topic(self.image, topic, configs, self._new_topic_id(), self.topic_defaults())
 
     def create_planned_topics(self, planned: Sequence[PlannedTopic]) -> list[TopicImage]:
         """Create topics that were planned since the image last changed, all or none. Raises Refused."""
@@ -161,7 +160,7 @@ class ClusterMetadata:
         return self.create_planned_topics([self.plan_topic(topic)])[0]
 
     def auto_create_topic(self, name: str) -> TopicImage:
-        """Create a topic that somebody used: with the broker's defaults, an internal one with its own. Raises Refused."""
+        """Create a topic that somebody used, with the broker's defaults or as its kind has it. Raises Refused."""
         return self.create_topic(internal_topic(name, self.config) if is_internal(name) else NewTopic(name))
 
     def ensure_internal_topic(self, name: str) -> TopicImage:

@@ -61,7 +61,7 @@ _WRITTEN_VERSIONS: Final[dict[type[Message], int]] = {
 def encode_record(record: Message) -> bytes:
     """The value of a record in the log."""
     version = written_version(record)
-    return uvarint(FRAME_VERSION) + uvarint(record.api_key) + uvarint(version) + encode(record, version)
+    return uvarint(FRAME_VERSION) + uvarint(type(record).api_key) + uvarint(version) + encode(record, version)
 
 
 def written_version(record: Message) -> int:

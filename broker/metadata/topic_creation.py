@@ -35,7 +35,8 @@ class NewTopic:
     replication_factor: int = USE_DEFAULT
     assignments: Sequence[tuple[int, Sequence[int]]] = ()
     """Pairs of a partition's number and its brokers, the preferred leader first."""
-    configs: Mapping[str, str] = field(default_factory=dict)
+    configs: Mapping[str, str | None] = field(default_factory=dict)
+    """As they were asked for; a value of None is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,18 @@ def check_name(image: MetadataImage, name: str) -> None:
         raise Refused(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic '{name}' collides with existing topic: {existing}")
 
 
-def plan_topic(image: MetadataImage, topic: NewTopic, topic_id: bytes, defaults: TopicDefaults) -> PlannedTopic:
-    """The records that create `topic`, whose name and configs were checked. Refused when it cannot be placed."""
+def plan_topic(
+    image: MetadataImage, topic: NewTopic, configs: Mapping[str, str], topic_id: bytes, defaults: TopicDefaults
+) -> PlannedTopic:
+    """The records that create `topic`; its name and `configs` were checked. Refused when it cannot be placed."""
     assignments = _manual_assignments(image, topic) if topic.assignments else _placed(image, topic, defaults)
     directories = DirectoryChooser(image)
     records: list[Message] = [TopicRecord(name=topic.name, topic_id=topic_id)]
-    records += config_records(ResourceType.TOPIC, topic.name, topic.configs)
+    records += config_records(ResourceType.TOPIC, topic.name, configs)
     records += [
         new_partition(image, topic_id, index, replicas, directories) for index, replicas in enumerate(assignments)
     ]
-    return PlannedTopic(topic.name, topic_id, len(assignments), len(assignments[0]), topic.configs, records)
+    return PlannedTopic(topic.name, topic_id, len(assignments), len(assignments[0]), configs, records)
 
 
 def config_records(resource_type: int, name: str, configs: Mapping[str, str | None]) -> list[ConfigRecord]:
