@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ...storage.log_config import LogConfig
 from .catalogue import BROKER_KEYS, TOPIC_KEYS, TOPIC_SYNONYMS, synonym_chain
@@ -19,7 +19,11 @@ from .validators import ConfigValueError
 from .values import parse, parse_default
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,24 +142,38 @@ class BrokerConfig:
 
 def broker_config(layers: ConfigLayers) -> BrokerConfig:
     """Read the layers; ConfigValueError when values do not hold together. Each alone was checked when it was set."""
-    attributes: dict[str, Any] = {field: layers.value(name) for field, name in _direct_fields().items()}
-    protocols = parse_protocol_map(str(layers.value("listener.security.protocol.map")))
-    not_opened = _names(layers, "controller.listener.names")
-    listeners = parse_listeners(_list(layers, "listeners"), protocols, not_opened)
-    advertised = layers.value("advertised.listeners")
     log_dirs = _list(layers, "log.dirs") or _list(layers, "log.dir")
-    attributes |= {
+    ip_overrides = str(layers.value("max.connections.per.ip.overrides"))
+    attributes: dict[str, Any] = {field: layers.value(name) for field, name in _direct_fields().items()}
+    attributes |= _listeners(layers) | {
         "layers": layers,
         "default_log_config": default_log_config(layers),
-        "listeners": listeners,
-        "advertised_listeners": parse_advertised(advertised, listeners, not_opened)
-        if isinstance(advertised, tuple)
-        else None,
         "log_dirs": log_dirs,
         "metadata_log_dir": layers.value("metadata.log.dir") or log_dirs[0],
-        "max_connections_per_ip_overrides": _ip_overrides(str(layers.value("max.connections.per.ip.overrides"))),
+        "max_connections_per_ip_overrides": _blaming("max.connections.per.ip.overrides", _ip_overrides, ip_overrides),
     }
     return BrokerConfig(**attributes)
+
+
+def _listeners(layers: ConfigLayers) -> dict[str, Any]:
+    protocol_map = str(layers.value("listener.security.protocol.map"))
+    protocols = _blaming("listener.security.protocol.map", parse_protocol_map, protocol_map)
+    not_opened = _names(layers, "controller.listener.names")
+    listeners = _blaming("listeners", parse_listeners, _list(layers, "listeners"), protocols, not_opened)
+    advertised: tuple[Listener, ...] | None = None
+    if layers.value("advertised.listeners") is not None:
+        entries = _list(layers, "advertised.listeners")
+        advertised = _blaming("advertised.listeners", parse_advertised, entries, listeners, not_opened)
+    return {"listeners": listeners, "advertised_listeners": advertised}
+
+
+def _blaming(key: str, read: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:
+    """Read, and say which key a complaint is about."""
+    try:
+        return read(*arguments, **options)
+    except ConfigValueError as error:
+        error.key = key
+        raise
 
 
 def default_log_config(layers: ConfigLayers) -> LogConfig:

@@ -107,5 +107,7 @@ def group_synonym(name: str) -> str | None:
 
 def broker_documentation() -> dict[str, str]:
     """One line for each broker key that Ottla acts on, topic defaults included."""
-    topic_defaults = {broker: TOPIC_DOCUMENTATION[topic] for topic, broker in TOPIC_SYNONYMS.items()}
+    # local.retention.* means something once there is tiered storage.
+    read = {topic: broker for topic, broker in TOPIC_SYNONYMS.items() if not topic.startswith("local.")}
+    topic_defaults = {broker: TOPIC_DOCUMENTATION[topic] for topic, broker in read.items()}
     return topic_defaults | BROKER_DOCUMENTATION

@@ -32,7 +32,7 @@ def _check_times(layers: ConfigLayers) -> None:
     if layers.chain_ms("log.roll.jitter.ms") < 0:
         raise ConfigValueError("log.roll.jitter.ms must be greater than or equal to 0")
     if layers.chain_ms("log.retention.ms") == 0:
-        raise ConfigValueError("log.retention.ms must be unlimited (-1) or, equal or greater than 1")
+        raise ConfigValueError("log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
     _require_order(layers, "log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms")
 
 

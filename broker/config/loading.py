@@ -83,7 +83,7 @@ def build_config(settings: Iterable[Setting], *, port: int | None = None) -> Bro
         check_layers(layers)
         return broker_config(layers)
     except ConfigValueError as error:
-        raise _blame(chosen, str(error)) from None
+        raise _blame(chosen, error) from None
 
 
 def _read(file: str) -> Iterable[Setting]:
@@ -179,11 +179,9 @@ def _with_port(layers: ConfigLayers, port: int) -> Setting:
     return Setting("listeners", ",".join(entries), origin)
 
 
-def _blame(chosen: dict[str, Setting], reason: str) -> ConfigError:
-    """Put the complaint at the setting that it names, or else at the listeners, which are all that is left."""
-    named = [setting for name, setting in chosen.items() if name in reason.split()]
-    named += [chosen[name] for name in _LISTENER_KEYS if name in chosen]
-    return named[0].error(reason) if named else ConfigError(reason)
-
-
-_LISTENER_KEYS = ("listeners", "advertised.listeners", "listener.security.protocol.map")
+def _blame(chosen: dict[str, Setting], error: ConfigValueError) -> ConfigError:
+    """Put the complaint at the setting that it is about, if it was written at all."""
+    reason = str(error)
+    names = [error.key] if error.key is not None else reason.split()
+    setting = next((chosen[name] for name in names if name in chosen), None)
+    return setting.error(reason) if setting is not None else ConfigError(reason)

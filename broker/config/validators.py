@@ -16,6 +16,9 @@ Value = bool | int | float | str | tuple[str, ...] | None
 class ConfigValueError(ValueError):
     """A value that the key does not take; the text is Kafka's own sentence where clients see one."""
 
+    key: str | None = None
+    """The key at fault, where the sentence does not name it."""
+
 
 class ConfigRequestError(ConfigValueError):
     """What Kafka answers with INVALID_REQUEST where others get INVALID_CONFIG."""
