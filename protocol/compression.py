@@ -117,7 +117,10 @@ def _read_snappy(block: Buffer, limit_bytes: int) -> bytes:
         position += 4
         if position + size > len(view):
             raise DecompressionError("a snappy block ends too early")
-        plain += _read_raw_snappy(view[position : position + size], limit_bytes - len(plain))
+        piece = view[position : position + size]
+        if len(plain) + _snappy_length(piece) > limit_bytes:
+            raise _too_large(limit_bytes)
+        plain += _read_raw_snappy(piece, limit_bytes)
         position += size
     return bytes(plain)
 
