@@ -91,7 +91,9 @@ class FetchSession:
 
     __slots__ = ("created_ms", "epoch", "items", "last_used_ms", "session_id", "uses_topic_ids")
 
-    def __init__(self, session_id: int, items: dict[PartitionKey, FetchItem], uses_topic_ids: bool, now_ms: int) -> None:
+    def __init__(
+        self, session_id: int, items: dict[PartitionKey, FetchItem], uses_topic_ids: bool, now_ms: int
+    ) -> None:
         self.session_id = session_id
         self.items = items
         self.uses_topic_ids = uses_topic_ids

@@ -1,0 +1,127 @@
+"""Produce 3-13: append one record batch to each of some partitions.
+
+- acks 0 has no answer, and an error then closes the connection; acks 1 and -1 mean the same with one replica, since
+  a batch is acknowledged when it is written. `min.insync.replicas` counts no more replicas than there are, as in
+  Kafka 4 (`Partition.effectiveMinIsr`), so one replica always satisfies it.
+- A partition fails alone: its error says which records are at fault (`record_errors`).
+- Transactions are not served yet: a transactional batch is answered INVALID_TXN_STATE, as Kafka answers one whose
+  partition was never added to a transaction.
+
+Version notes: 3 is the first with magic 2, 5 returns the log start offset, 7 allows zstd (KIP-110), 8 explains
+refused records (KIP-467), 9 is flexible, 10 hints at the new leader (KIP-951), 12 adds partitions to transactions
+implicitly (KIP-890), 13 names topics by id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...protocol.compression import Compression
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.produce import (
+    BatchIndexAndErrorMessage,
+    PartitionProduceResponse,
+    ProduceResponse,
+    TopicProduceResponse,
+)
+from ...protocol.record_batch import ATTRIBUTES_POSITION, COMPRESSION_MASK, TRANSACTIONAL_BIT
+from ...storage.append import AppendError
+
+if TYPE_CHECKING:
+    from ...protocol.messages.produce import PartitionProduceData, ProduceRequest
+    from ..request import RequestContext
+    from ..runtime.partitions import Partition
+    from ..services import Services
+
+_FIRST_VERSION_WITH_ZSTD = 7
+_FIRST_VERSION_WITH_TOPIC_IDS = 13
+_ACKS = (-1, 0, 1)
+
+
+def handle(request: ProduceRequest, context: RequestContext, services: Services) -> ProduceResponse | None:
+    """Append every batch, in the order of the request."""
+    version = context.api_version
+    by_id = version >= _FIRST_VERSION_WITH_TOPIC_IDS
+    partitions = services.partitions
+    now_ms = services.clock.now_ms()
+    acks_are_known = request.acks in _ACKS
+    responses = []
+    failed = None
+    for topic in request.topic_data:
+        answers = []
+        for data in topic.partition_data:
+            if not acks_are_known:
+                answer = _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
+            else:
+                if by_id:
+                    partition = partitions.get_by_id(topic.topic_id, data.index)
+                else:
+                    partition = partitions.get(topic.name, data.index)
+                if partition is None:
+                    answer = _refused(data.index, _unknown(by_id, topic.topic_id, services))
+                else:
+                    answer = _append(partition, data, version, now_ms)
+            if answer.error_code:
+                failed = answer
+            answers.append(answer)
+        responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers))
+    if request.acks == 0:
+        if failed is not None:
+            context.close_connection(f"a produce with acks=0 failed: {ErrorCode(failed.error_code).name}")
+        return None
+    return ProduceResponse(responses=responses)
+
+
+def _append(partition: Partition, data: PartitionProduceData, version: int, now_ms: int) -> PartitionProduceResponse:
+    records = data.records
+    if not isinstance(records, memoryview):
+        return _refused(data.index, ErrorCode.INVALID_RECORD, "a produce request holds exactly one record batch")
+    refusal = _refusal(records, version)
+    if refusal is not None:
+        return _refused(data.index, *refusal)
+    try:
+        appended = partition.append(records, now_ms=now_ms)
+    except AppendError as error:
+        return _refused(data.index, error.code, error.message, error.record_errors)
+    return PartitionProduceResponse(
+        index=data.index,
+        base_offset=appended.base_offset,
+        log_append_time_ms=appended.log_append_time_ms,
+        log_start_offset=appended.log_start_offset,
+    )
+
+
+def _refusal(records: memoryview, version: int) -> tuple[ErrorCode, str] | None:
+    """What keeps a batch out whatever the log says of it; its attributes tell."""
+    if len(records) < ATTRIBUTES_POSITION + 2:
+        return None
+    attributes = records[ATTRIBUTES_POSITION + 1]
+    if attributes & TRANSACTIONAL_BIT:
+        return ErrorCode.INVALID_TXN_STATE, "transactions are not served yet"
+    if version < _FIRST_VERSION_WITH_ZSTD and attributes & COMPRESSION_MASK == Compression.ZSTD:
+        return (
+            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+            f"Produce requests with version {version} are not allowed to use ZStandard compression",
+        )
+    return None
+
+
+def _unknown(by_id: bool, topic_id: bytes, services: Services) -> ErrorCode:
+    if by_id and topic_id not in services.metadata.image.topics_by_id:
+        return ErrorCode.UNKNOWN_TOPIC_ID
+    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def _refused(
+    index: int, code: ErrorCode, message: str | None = None, record_errors: tuple[tuple[int, str], ...] = ()
+) -> PartitionProduceResponse:
+    return PartitionProduceResponse(
+        index=index,
+        error_code=code,
+        base_offset=-1,
+        error_message=message,
+        record_errors=[
+            BatchIndexAndErrorMessage(batch_index=number, batch_index_error_message=text)
+            for number, text in record_errors
+        ],
+    )

@@ -1,0 +1,185 @@
+"""The partitions that this broker serves, found by name or by topic id.
+
+A partition is a log with a leader epoch and the fetches that wait for it. An append moves the high watermark to the
+end of the log, since there is one replica, and tells the waiting fetches before it returns. A log that fails takes
+its partition off line, and no other. Kafka: `ReplicaManager`, `Partition`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from ...protocol.errors import ErrorCode
+from ...storage.append import AppendError, AppendOrigin
+from ..metadata.cluster_metadata import MetadataListener
+from ..metadata.image import ResourceType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ...storage.append import Appended
+    from ...storage.log import Log
+    from ...storage.log_config import LogConfig
+    from ..metadata.image import MetadataImage
+    from ..metadata.partition_image import PartitionImage, TopicImage
+
+logger = logging.getLogger(__name__)
+
+
+class Waiter(Protocol):
+    """Somebody who waits for a partition to change."""
+
+    def appended(self, partition: Partition, appended_bytes: int) -> None:
+        """The partition grew by so many bytes, all of them below the high watermark."""
+        ...
+
+    def changed(self) -> None:
+        """The partition is not what it was: look again at once."""
+        ...
+
+
+class Partition:
+    """One partition: its log, its leader epoch, and who waits for it."""
+
+    __slots__ = ("index", "leader_epoch", "log", "offline_reason", "topic", "topic_id", "waiters")
+
+    def __init__(self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log) -> None:
+        self.topic = topic
+        self.topic_id = topic_id
+        self.index = index
+        self.leader_epoch = leader_epoch
+        self.log = log
+        self.offline_reason: str | None = None
+        self.waiters: dict[int, Waiter] = {}
+
+    @property
+    def name(self) -> str:
+        """As people and file names have it: TOPIC-PARTITION."""
+        return f"{self.topic}-{self.index}"
+
+    def problem_with_epoch(self, asked: int) -> ErrorCode | None:
+        """Why a reader that believes in leader epoch `asked` cannot be served; -1 believes in any (KIP-320)."""
+        if self.offline_reason is not None:
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        if asked < 0 or asked == self.leader_epoch:
+            return None
+        return ErrorCode.FENCED_LEADER_EPOCH if asked < self.leader_epoch else ErrorCode.UNKNOWN_LEADER_EPOCH
+
+    def append(self, records: memoryview, *, now_ms: int, origin: AppendOrigin = AppendOrigin.CLIENT) -> Appended:
+        """Append batches, make them visible and wake who waits. Raises AppendError."""
+        if self.offline_reason is not None:
+            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self.offline_reason)
+        log = self.log
+        size_before = log.size_bytes
+        appended = log.append(records, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=origin)
+        if not appended.is_duplicate:
+            log.high_watermark = log.log_end_offset
+            if self.waiters:
+                self._tell_appended(log.size_bytes - size_before)
+        return appended
+
+    def take_offline(self, reason: str) -> None:
+        """Serve no more: the log cannot be read or written."""
+        self.offline_reason = reason
+        logger.error("%s is off line: %s", self.name, reason)
+        self.tell_changed()
+
+    def tell_changed(self) -> None:
+        """Wake everybody who waits, whatever they wait for."""
+        for waiter in list(self.waiters.values()):
+            waiter.changed()
+
+    def _tell_appended(self, appended_bytes: int) -> None:
+        for waiter in list(self.waiters.values()):
+            waiter.appended(self, appended_bytes)
+
+
+class PartitionLogs(Protocol):
+    """Where logs come from and go to: the log directories."""
+
+    def open(self, topic: str, index: int, topic_id: bytes, config: LogConfig, directory_id: bytes) -> Log:
+        """The log of a partition, found or made. Raises OSError."""
+        ...
+
+    def discard(self, log: Log) -> None:
+        """Give up a log with its files."""
+        ...
+
+
+class Partitions(MetadataListener):
+    """Every partition of the broker; follows the metadata."""
+
+    def __init__(
+        self,
+        logs: PartitionLogs,
+        image: MetadataImage,
+        log_config: Callable[[Mapping[str, str]], LogConfig],
+    ) -> None:
+        self._logs = logs
+        self._image = image
+        self._log_config = log_config
+        self._by_name: dict[str, list[Partition]] = {}
+        self._by_id: dict[bytes, list[Partition]] = {}
+
+    def __iter__(self) -> Iterator[Partition]:
+        for partitions in list(self._by_name.values()):
+            yield from partitions
+
+    def open_all(self) -> None:
+        """Open the log of every partition that the image has."""
+        for topic in self._image.topics_by_name.values():
+            self.topic_created(topic)
+
+    def get(self, topic: str, index: int) -> Partition | None:
+        """A partition by name, or None."""
+        partitions = self._by_name.get(topic)
+        return partitions[index] if partitions is not None and 0 <= index < len(partitions) else None
+
+    def get_by_id(self, topic_id: bytes, index: int) -> Partition | None:
+        """A partition by its topic's id, or None."""
+        partitions = self._by_id.get(topic_id)
+        return partitions[index] if partitions is not None and 0 <= index < len(partitions) else None
+
+    def topic_created(self, topic: TopicImage) -> None:
+        """Open the logs of a topic."""
+        self._by_name[topic.name] = self._by_id[topic.topic_id] = []
+        self.partitions_added(topic, 0)
+
+    def partitions_added(self, topic: TopicImage, first_index: int) -> None:
+        """Open the logs of partitions that a topic got."""
+        partitions = self._by_id[topic.topic_id]
+        config = self._config_of(topic.name)
+        for image in topic.partitions[first_index:]:
+            partitions.append(self._open(topic, image, config))
+
+    def topic_deleted(self, topic: TopicImage) -> None:
+        """Give up the logs of a topic; who waits for them is told."""
+        self._by_name.pop(topic.name, None)
+        for partition in self._by_id.pop(topic.topic_id, []):
+            partition.offline_reason = f"topic {topic.name} was deleted"
+            self._logs.discard(partition.log)
+            partition.tell_changed()
+
+    def config_changed(self, resource_type: int, name: str) -> None:
+        """Give logs their new configuration."""
+        if resource_type == ResourceType.TOPIC:
+            self._reconfigure(name)
+        elif resource_type == ResourceType.BROKER:
+            for topic in self._by_name:
+                self._reconfigure(topic)
+
+    def _reconfigure(self, topic: str) -> None:
+        config = self._config_of(topic)
+        for partition in self._by_name.get(topic, ()):
+            partition.log.update_config(config)
+
+    def _config_of(self, topic: str) -> LogConfig:
+        return self._log_config(self._image.configs_of(ResourceType.TOPIC, topic))
+
+    def _open(self, topic: TopicImage, image: PartitionImage, config: LogConfig) -> Partition:
+        directory_id = image.directories[0] if image.directories else bytes(16)
+        log = self._logs.open(topic.name, image.index, topic.topic_id, config, directory_id)
+        log.high_watermark = log.log_end_offset
+        log.leader_epochs.assign(image.leader_epoch, log.log_end_offset)
+        return Partition(topic.name, topic.topic_id, image.index, image.leader_epoch, log)
