@@ -1,0 +1,97 @@
+"""A broker's configuration and metadata without the rest: the real metadata, its log kept in memory."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, cast
+
+from ottla.broker.clock import ManualClock
+from ottla.broker.config import load_config
+from ottla.broker.metadata.broker_image import Endpoint
+from ottla.broker.metadata.cluster_metadata import ClusterMetadata
+from ottla.broker.metadata.registration import BrokerIdentity
+from ottla.broker.metadata.topic_creation import NewTopic
+from ottla.broker.request import ConnectionInfo, RequestContext
+from ottla.broker.runtime.dynamic_config import DynamicConfig
+from ottla.broker.services import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ottla.broker.config import BrokerConfig
+    from ottla.broker.metadata.metadata_log import MetadataLog
+    from ottla.protocol.schema import Message
+
+TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
+
+
+class MemoryLog:
+    """The metadata log as ClusterMetadata uses it, without a file."""
+
+    def __init__(self) -> None:
+        self.records: list[Message] = []
+
+    @property
+    def end_offset(self) -> int:
+        """The offset that the next record will get."""
+        return len(self.records)
+
+    def read(self) -> Iterator[tuple[int, Message]]:
+        """Every record with its offset."""
+        return iter(enumerate(self.records))
+
+    def begin_epoch(self) -> None:
+        """Take the lead: nothing to write."""
+
+    def append(self, records: Sequence[Message]) -> int:
+        """Keep the records; return the offset of the first."""
+        self.records += records
+        return len(self.records) - len(records)
+
+
+class ConfigBroker:
+    """What the config handlers need of a broker; `changes` holds each BrokerConfig that a dynamic change made."""
+
+    def __init__(self, options: Sequence[str] = ()) -> None:
+        config = load_config(overrides=options, data_dir="/data")
+        log = cast("MetadataLog", MemoryLog())
+        self.metadata = ClusterMetadata.load(
+            log, cluster_id="cluster", config=config, new_uuid=lambda: uuid.uuid4().bytes
+        )
+        self.metadata.start(BrokerIdentity(b"i" * 16, [Endpoint("PLAINTEXT", "127.0.0.1", 9092)], [b"d" * 16]))
+        nothing = cast("Any", None)
+        self.services = Services(
+            config=config,
+            clock=ManualClock(),
+            timers=nothing,
+            metadata=self.metadata,
+            partitions=nothing,
+            fetches=nothing,
+            fetch_sessions=nothing,
+            groups=nothing,
+            producer_ids=nothing,
+            apis=[],
+        )
+        self.changes: list[BrokerConfig] = []
+        self._dynamic = DynamicConfig(self.services, self.changes.append)
+        self._dynamic.apply()
+        self.metadata.listeners.append(self._dynamic)
+
+    def create_topic(self, name: str, **configs: str) -> None:
+        """Create a topic; keys are given with underscores for dots."""
+        texts = {key.replace("_", "."): value for key, value in configs.items()}
+        self.metadata.create_topic(NewTopic(name, configs=texts))
+
+    def call(self, handler: Any, request: Any, version: int) -> Any:
+        """What the handler answers."""
+        connection = ConnectionInfo(
+            connection_id=1,
+            listener_name="PLAINTEXT",
+            peer_host="127.0.0.1",
+            peer_port=1,
+            local_host="127.0.0.1",
+            local_port=9092,
+            close=lambda reason: None,
+        )
+        context = RequestContext(type(request).api_key, version, 1, "test", connection)
+        return handler.handle(request, context, self.services)
