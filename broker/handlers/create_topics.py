@@ -79,6 +79,7 @@ def _created(topic: PlannedTopic, api_version: int, services: Services) -> Creat
     return CreatableTopicResult(
         name=topic.name,
         topic_id=topic.topic_id,
+        error_message=None,
         num_partitions=topic.partition_count,
         replication_factor=topic.replication_factor,
         configs=configs,

@@ -13,6 +13,7 @@ from ...protocol.control_records import ControlRecordType, control_record_type, 
 from ...protocol.errors import ProtocolError
 from ...protocol.records import Record, build_batch, read_records
 from ...storage.append import AppendOrigin
+from ...storage.log_config import LogConfig
 from .metadata_records import decode_record, encode_record
 from .quorum_state import QuorumState, read_quorum_state, write_quorum_state
 from .snapshots import newest_snapshot, snapshot_batches
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ...storage.files import Files
     from ...storage.log import Log
     from ..clock import Clock
+    from ..config.broker_config import BrokerConfig
 
 METADATA_TOPIC_ID: Final = bytes(15) + b"\x01"
 """The id that Kafka reserves for the metadata log: AAAAAAAAAAAAAAAAAAAAAQ."""
@@ -39,6 +41,17 @@ _CONTROL_RECORDS = frozenset(
     }
 )
 """Control records that may stand in the log; what they say matters to a quorum of several."""
+
+
+def metadata_log_config(config: BrokerConfig) -> LogConfig:
+    """A log of which no retention takes anything; a batch has at most the 8 MiB that Kafka's quorum allows."""
+    return LogConfig(
+        segment_bytes=config.metadata_log_segment_bytes,
+        segment_ms=config.metadata_log_segment_ms,
+        retention_ms=-1,
+        max_message_bytes=8 << 20,
+        cleanup_policy=frozenset(),
+    )
 
 
 class UnreadableMetadata(Exception):  # noqa: N818 - said as it is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ottla.broker.metadata.metadata_records import RECORD_KINDS, decode_record, encode_record, written_version
 from ottla.protocol.errors import ProtocolError
 from ottla.protocol.stored import metadata as stored
