@@ -89,21 +89,24 @@ class MetadataBroker:
         return next(self._numbers).to_bytes(16, "little")
 
     def load(self) -> None:
-        self.environment = StorageEnvironment(files=self.disk)
-        self.log: Log = open_log(
+        self.log, self.metadata_log, self.metadata = self.replayed()
+        self.metadata.listeners.append(self.heard)
+
+    def replayed(self) -> tuple[Log, MetadataLog, ClusterMetadata]:
+        """What the folder gives to whoever opens it now; nothing is written into it but indexes."""
+        environment = StorageEnvironment(files=self.disk)
+        log = open_log(
             os.fspath(self.directory),
             topic="__cluster_metadata",
             partition=0,
             topic_id=METADATA_TOPIC_ID,
             config=metadata_log_config(self.config),
-            environment=self.environment,
+            environment=environment,
             now_ms=self.clock.now_ms(),
         )
-        self.metadata_log = MetadataLog(self.log, self.environment.files, self.clock, self.config.node_id)
-        self.metadata = ClusterMetadata.load(
-            self.metadata_log, cluster_id=CLUSTER_ID, config=self.config, new_uuid=self.new_uuid
-        )
-        self.metadata.listeners.append(self.heard)
+        metadata_log = MetadataLog(log, environment.files, self.clock, self.config.node_id)
+        metadata = ClusterMetadata.load(metadata_log, cluster_id=CLUSTER_ID, config=self.config, new_uuid=self.new_uuid)
+        return log, metadata_log, metadata
 
     def start(self) -> None:
         endpoint = Endpoint("PLAINTEXT", "127.0.0.1", 9092)

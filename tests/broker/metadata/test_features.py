@@ -1,0 +1,39 @@
+"""Which features clients are told of."""
+
+from __future__ import annotations
+
+import pytest
+from ottla.broker.metadata.features import (
+    FEATURES,
+    UnsupportedFeature,
+    check_finalized,
+    finalized_features,
+    supported_features,
+)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_only_what_is_served_is_told(version):
+    assert [(f.name, f.min_version, f.max_version) for f in supported_features(version)] == [
+        ("metadata.version", 7, 30)
+    ]
+
+
+def test_what_the_log_finalizes_and_nobody_serves_is_not_told():
+    levels = {feature.name: feature.highest for feature in FEATURES.values()}
+    [told] = finalized_features(levels)
+    assert (told.name, told.max_version_level, told.min_version_level) == ("metadata.version", 30, 30)
+
+
+def test_a_level_is_told_as_the_log_has_it():
+    assert finalized_features({"metadata.version": 25})[0].max_version_level == 25
+
+
+@pytest.mark.parametrize("levels", [{"metadata.version": 6}, {"metadata.version": 31}, {"other.version": 1}])
+def test_what_cannot_be_replayed_is_refused(levels):
+    with pytest.raises(UnsupportedFeature, match=next(iter(levels))):
+        check_finalized(levels)
+
+
+def test_what_a_new_cluster_gets_can_be_replayed():
+    check_finalized({f.name: f.new_cluster_level for f in FEATURES.values() if f.new_cluster_level})
