@@ -81,7 +81,7 @@ def _data_dir(options: argparse.Namespace) -> Iterator[str | None]:
 
 
 def _serve(config: BrokerConfig) -> int:
-    from .app import Broker, StartError  # noqa: PLC0415 - a wrong key is answered without loading the broker
+    from .app import Broker, StartError
 
     async def run() -> None:
         broker = Broker(config)

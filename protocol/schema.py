@@ -187,9 +187,11 @@ class StructMeta(type):
         namespace["__slots__"] = tuple(fields)
         created = super().__new__(mcs, name, bases, namespace)
         created.fields = tuple(fields.values())
-        created.api_key = api_key
-        created.versions = Versions.parse(versions)
-        created.flexible = Versions.parse(flexible)
+        about = {"api_key": api_key, "versions": Versions.parse(versions), "flexible": Versions.parse(flexible)}
+        for key, value in about.items():
+            # A struct inside a message may have a field of that name: the slot is the field's then.
+            if key not in fields:
+                setattr(created, key, value)
         return created
 
 

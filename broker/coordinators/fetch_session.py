@@ -32,7 +32,7 @@ class PartitionKey(NamedTuple):
 
     topic: str
     topic_id: bytes
-    index: int
+    partition: int
 
 
 class FetchItem:
@@ -56,7 +56,7 @@ class FetchItem:
         self.topic = topic
         """The topic's name; None while its id is not known."""
         self.topic_id = key.topic_id
-        self.index = key.index
+        self.index = key.partition
         self.told_high_watermark = -1
         self.told_log_start_offset = -1
         self.want(wanted)

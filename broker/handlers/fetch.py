@@ -121,7 +121,7 @@ class _Fetch:
             )
         missing = self.min_bytes - self.bytes_read
         parked = self.services.fetches.park(reads, missing, self.request.max_wait_ms, self._answer_parked)
-        deferred.on_abandon = parked.forget
+        deferred.on_abandon = parked.forget_quietly
         return deferred
 
     def _answer_parked(self) -> None:

@@ -38,6 +38,7 @@ _SINCE_VERSION = {
     LATEST_TIERED: 9,
     EARLIEST_PENDING_UPLOAD: 11,
 }
+_FIRST_VERSION_WITH_LEADER_EPOCH = 4
 _READ_COMMITTED = 1
 
 
@@ -77,7 +78,10 @@ def _look_up(
     except ProtocolError:
         return _error(wanted, ErrorCode.CORRUPT_MESSAGE)
     return ListOffsetsPartitionResponse(
-        partition_index=wanted.partition_index, timestamp=timestamp, offset=offset, leader_epoch=epoch
+        partition_index=wanted.partition_index,
+        timestamp=timestamp,
+        offset=offset,
+        leader_epoch=epoch if version >= _FIRST_VERSION_WITH_LEADER_EPOCH else -1,
     )
 
 

@@ -86,6 +86,10 @@ class ParkedFetch:
         if self.forget():
             self._respond()
 
+    def forget_quietly(self) -> None:
+        """End the wait without an answer, whether or not it is over."""
+        self.forget()
+
     def forget(self) -> bool:
         """End the wait without an answer; False when it was over before."""
         timer, self._timer = self._timer, None

@@ -42,7 +42,7 @@ class Waiter(Protocol):
 class Partition:
     """One partition: its log, its leader epoch, and who waits for it."""
 
-    __slots__ = ("index", "leader_epoch", "log", "offline_reason", "topic", "topic_id", "waiters")
+    __slots__ = ("flushed_ms", "index", "leader_epoch", "log", "offline_reason", "topic", "topic_id", "waiters")
 
     def __init__(self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log) -> None:
         self.topic = topic
@@ -51,6 +51,7 @@ class Partition:
         self.leader_epoch = leader_epoch
         self.log = log
         self.offline_reason: str | None = None
+        self.flushed_ms = 0
         self.waiters: dict[int, Waiter] = {}
 
     @property
@@ -78,6 +79,12 @@ class Partition:
             if self.waiters:
                 self._tell_appended(log.size_bytes - size_before)
         return appended
+
+    def flush_if_due(self, now_ms: int) -> None:
+        """Bring the log to the disk when flush.ms have passed since the last time. Raises OSError."""
+        if now_ms - self.flushed_ms >= self.log.config.flush_ms:
+            self.log.flush()
+            self.flushed_ms = now_ms
 
     def take_offline(self, reason: str) -> None:
         """Serve no more: the log cannot be read or written."""

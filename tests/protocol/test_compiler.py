@@ -110,6 +110,14 @@ def test_records_are_not_copied_either_way() -> None:
     assert carrier.owned == b"o"
 
 
+class Row(Struct):
+    api_key: int = int32()
+
+
+def test_a_field_may_be_called_what_classes_know_of_themselves() -> None:
+    assert Row(api_key=3).api_key == 3
+
+
 def test_defaults_are_not_shared() -> None:
     one, other = Tree(), Tree()
     one.leaves.append(Leaf())

@@ -54,6 +54,29 @@ def test_gzip_members_in_a_row_are_one_block() -> None:
     assert bytes(decompress(Compression.GZIP, block)) == b"onetwo"
 
 
+def test_gzip_members_take_linear_time() -> None:
+    # 50,000 members: copying all the rest for each would move 25 GB.
+    assert decompress(Compression.GZIP, compress(Compression.GZIP, b"") * 50_000) == b""
+
+
+def test_lz4_blocks_do_not_refer_to_each_other() -> None:
+    noise = bytes(index * index % 251 for index in range(70_000))
+    block = compress(Compression.LZ4, noise + bytes(70_000))
+    assert block[:7] == bytes.fromhex("04224d18604082")
+    assert bytes(decompress(Compression.LZ4, block)) == noise + bytes(70_000)
+
+
+@pytest.mark.parametrize(
+    ("codec", "levels"),
+    [(Compression.GZIP, (-1, 1, 9)), (Compression.LZ4, (1, 9, 17)), (Compression.ZSTD, (-131072, 1, 22))],
+    ids=lambda value: value.name if isinstance(value, Compression) else "",
+)
+def test_kafkas_levels(codec: Compression, levels: tuple[int, ...]) -> None:
+    plain = bytes(range(256)) * 500
+    for level in levels:
+        assert bytes(decompress(codec, compress(codec, plain, level))) == plain
+
+
 def test_a_missing_library_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     block = compress(Compression.ZSTD, b"x")
     monkeypatch.setitem(sys.modules, "cramjam", None)

@@ -1,0 +1,220 @@
+"""The composition root: the one place that makes a broker's parts and ties them together.
+
+`start` reads as the story of a start: take the addresses, take the directories, read the metadata, open the logs,
+bring the groups back, answer. Whatever fails before the last step leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import uuid
+from typing import TYPE_CHECKING
+
+from ..storage.checkpoints import CorruptFile
+from ..storage.environment import StorageEnvironment
+from ..storage.log_directory import LogDirectoryError
+from .api_table import APIS, advertised
+from .clock import SystemClock
+from .coordinators.fetch_session import FetchSessionCache
+from .coordinators.producer_ids import ProducerIds
+from .dispatch import Dispatcher
+from .metadata.broker_image import Endpoint
+from .metadata.cluster_metadata import ClusterMetadata
+from .metadata.features import UnsupportedFeature
+from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, UnreadableMetadata, metadata_log_config
+from .metadata.registration import BrokerIdentity
+from .runtime.dynamic_config import DynamicConfig, with_stored
+from .runtime.log_directories import LogDirectories
+from .runtime.log_duties import LogDuties
+from .runtime.long_poll import FetchPurgatory
+from .runtime.partitions import Partitions
+from .runtime.timers import Timers
+from .server import Limits, ListenError, Server
+from .services import Services
+
+if TYPE_CHECKING:
+    from .clock import Clock
+    from .config import BrokerConfig
+
+logger = logging.getLogger(__name__)
+
+METADATA_TOPIC = "__cluster_metadata"
+VERSION = "0.1.0"
+
+_SESSION_ID_BITS = 31
+
+
+class StartError(Exception):
+    """The broker cannot start; the message is one line for the person who started it."""
+
+
+class Broker:
+    """A broker on its log directories: made stopped, started once, stopped once."""
+
+    def __init__(self, config: BrokerConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._timers = Timers(self._wake_at)
+        self._wake_up: asyncio.TimerHandle | None = None
+        self._addresses: list[tuple[str, str, int]] = []
+        self._server: Server | None = None
+        self._directories: LogDirectories | None = None
+        self._services: Services | None = None
+        self._duties: LogDuties | None = None
+
+    async def start(self) -> None:
+        """Start, or raise StartError with everything as it was."""
+        try:
+            self._server = self._take_addresses()
+            self._directories = self._take_directories()
+            metadata = self._read_metadata(self._directories)
+            self._services = self._tie_together(metadata, self._directories)
+            self._take_the_lead(self._services, self._directories)
+            self._duties = LogDuties(self._services, self._directories)
+            self._duties.start()
+        except (ListenError, LogDirectoryError, CorruptFile, UnreadableMetadata, UnsupportedFeature) as error:
+            await self._undo()
+            raise StartError(str(error)) from error
+        except OSError as error:
+            await self._undo()
+            raise StartError(f"{error.filename or self._config.log_dirs[0]}: {error.strerror or error}") from error
+        self._server.start(Dispatcher(APIS, self._services))
+
+    async def stop(self) -> None:
+        """Finish what is under way, close everything in good order."""
+        if self._services is None or self._directories is None or self._server is None or self._duties is None:
+            return
+        self._duties.stop()
+        await self._server.stop()
+        metadata = self._services.metadata
+        broker_epoch = metadata.image.brokers[self._config.node_id].broker_epoch
+        metadata.close()
+        self._directories.close(broker_epoch)
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+        logger.info("stopped")
+
+    @property
+    def addresses(self) -> list[tuple[str, str, int]]:
+        """(listener name, host, port) of every open listener."""
+        return self._addresses
+
+    def describe(self) -> str:
+        """One line for people: that it answers, where, and with which data."""
+        where = ", ".join(f"{_bracketed(host)}:{port}" for _, host, port in self._addresses)
+        return f"Ottla {VERSION} is listening on {where}, data in {', '.join(self._config.log_dirs)}"
+
+    # The steps of the start
+
+    def _take_addresses(self) -> Server:
+        config = self._config
+        limits = Limits(
+            frame_bytes_max=config.socket_request_max_bytes,
+            connections_max=config.max_connections,
+            connections_per_ip_max=config.max_connections_per_ip,
+            idle_ms_max=config.connections_max_idle_ms,
+        )
+        self._server = server = Server(limits)
+        for listener in config.listeners:
+            host, port = server.bind(listener.name, listener.host, listener.port)
+            self._addresses.append((listener.name, host, port))
+        return server
+
+    def _take_directories(self) -> LogDirectories:
+        config = self._config
+        environment = StorageEnvironment(producer_id_expiration_ms=config.producer_id_expiration_ms)
+        self._environment = environment
+        return LogDirectories.lock(
+            [*config.log_dirs, config.metadata_log_dir],
+            environment,
+            node_id=config.node_id,
+            clock=self._clock,
+            new_uuid=_random_uuid,
+        )
+
+    def _read_metadata(self, directories: LogDirectories) -> ClusterMetadata:
+        """Read the metadata log; a log that is not understood is not written to."""
+        config = self._config
+        home = directories.at(config.metadata_log_dir)
+        directories.begin(config.node_id)
+        log = home.open_log(METADATA_TOPIC, 0, METADATA_TOPIC_ID, metadata_log_config(config), self._clock.now_ms())
+        metadata_log = MetadataLog(log, self._environment.files, self._clock, config.node_id)
+        return ClusterMetadata.load(
+            metadata_log, cluster_id=directories.cluster_id, config=config, new_uuid=_random_uuid
+        )
+
+    def _tie_together(self, metadata: ClusterMetadata, directories: LogDirectories) -> Services:
+        config = with_stored(self._config, metadata.image.configs)
+        metadata.config = config
+        partitions = Partitions(directories, metadata.image, lambda overrides: services.config.log_config(overrides))
+        services = Services(
+            config=config,
+            clock=self._clock,
+            timers=self._timers,
+            metadata=metadata,
+            partitions=partitions,
+            fetches=FetchPurgatory(self._timers, self._clock),
+            fetch_sessions=FetchSessionCache(config.max_incremental_fetch_session_cache_slots, _random_session_id),
+            groups=None,
+            producer_ids=ProducerIds(metadata.allocate_producer_ids),
+            apis=advertised(),
+        )
+        return services
+
+    def _take_the_lead(self, services: Services, directories: LogDirectories) -> None:
+        """Register this broker in the metadata, open every log, bring the groups back."""
+        metadata = services.metadata
+        endpoints = [Endpoint(name, host, port) for name, host, port in self._advertised_addresses()]
+        log_dirs = [directory.directory_id for directory in directories.directories]
+        metadata.start(BrokerIdentity(_random_uuid(), endpoints, log_dirs, self._config.broker_rack))
+        known = [
+            (topic.name, partition.index)
+            for topic in metadata.image.topics_by_name.values()
+            for partition in topic.partitions
+        ]
+        directories.set_aside_strays(known)
+        services.partitions.open_all()
+        metadata.listeners += [DynamicConfig(services, lambda _: None), services.partitions]
+
+    def _advertised_addresses(self) -> list[tuple[str, str, int]]:
+        told = []
+        for name, host, port in self._addresses:
+            advertised_as = self._config.advertised(name)
+            told.append((name, advertised_as.host, advertised_as.port) if advertised_as else (name, host, port))
+        return told
+
+    async def _undo(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+        if self._directories is not None:
+            self._directories.unlock()
+
+    # Time
+
+    def _wake_at(self, deadline_ms: int) -> None:
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+        # One more millisecond, since the clock's milliseconds are cut off, not rounded.
+        delay_s = max(deadline_ms - self._clock.monotonic_ms() + 1, 0) / 1000
+        self._wake_up = asyncio.get_running_loop().call_later(delay_s, self._run_due)
+
+    def _run_due(self) -> None:
+        self._wake_up = None
+        self._timers.run_due(self._clock.monotonic_ms())
+        deadline_ms = self._timers.next_deadline_ms()
+        if deadline_ms is not None:
+            self._wake_at(deadline_ms)
+
+
+def _random_uuid() -> bytes:
+    return uuid.uuid4().bytes
+
+
+def _random_session_id() -> int:
+    return secrets.randbits(_SESSION_ID_BITS)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,136 @@
+"""The broker's log directories together: which of them holds a partition, and what all of them do in turn."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from ...protocol.primitives import uuid_to_text
+from ...storage.checkpoints import TopicPartition
+from ...storage.log_directory import LogDirectory, LogDirectoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ...storage.environment import StorageEnvironment
+    from ...storage.log import Log
+    from ...storage.log_config import LogConfig
+    from ..clock import Clock
+
+logger = logging.getLogger(__name__)
+
+
+class LogDirectories:
+    """All directories of `log.dirs`, locked. Implements `PartitionLogs`."""
+
+    def __init__(self, directories: Sequence[LogDirectory], cluster_id: str, clock: Clock) -> None:
+        self.directories = directories
+        self.cluster_id = cluster_id
+        self._clock = clock
+        self._home: dict[str, LogDirectory] = {}
+
+    @classmethod
+    def lock(
+        cls,
+        paths: Iterable[str],
+        environment: StorageEnvironment,
+        *,
+        node_id: int,
+        clock: Clock,
+        new_uuid: Callable[[], bytes],
+    ) -> LogDirectories:
+        """Lock every directory and see that they belong together; nothing is changed yet. Raises LogDirectoryError."""
+        locked: list[LogDirectory] = []
+        try:
+            for path in dict.fromkeys(map(os.path.abspath, paths)):
+                locked.append(LogDirectory.lock(path, environment, node_id=node_id))
+            known = {directory.cluster_id for directory in locked if directory.cluster_id is not None}
+            if len(known) > 1:
+                raise LogDirectoryError(f"the directories of log.dirs belong to different clusters: {sorted(known)}")
+        except LogDirectoryError:
+            for directory in locked:
+                directory.unlock()
+            raise
+        cluster_id = known.pop() if known else uuid_to_text(new_uuid())
+        return cls(locked, cluster_id, clock)
+
+    def unlock(self) -> None:
+        """Let go of the directories as they are."""
+        for directory in self.directories:
+            directory.unlock()
+
+    def begin(self, node_id: int) -> None:
+        """Take the directories into use. Raises LogDirectoryError."""
+        for directory in self.directories:
+            try:
+                directory.join_cluster(self.cluster_id, node_id)
+                directory.begin()
+            except OSError as error:
+                raise LogDirectoryError(f"{error.filename or directory.path}: {error.strerror or error}") from error
+
+    @property
+    def were_clean(self) -> bool:
+        """Whether the last user of every directory stopped in good order."""
+        return all(directory.is_clean for directory in self.directories)
+
+    def at(self, path: str) -> LogDirectory:
+        """The directory with this path."""
+        wanted = os.path.abspath(path)
+        return next(directory for directory in self.directories if directory.path == wanted)
+
+    def open(self, topic: str, index: int, topic_id: bytes, config: LogConfig, directory_id: bytes) -> Log:
+        """The log of a partition: where its folder is, else in the directory that the metadata names."""
+        directory = self._holder(topic, index, topic_id) or self._named(directory_id)
+        log = directory.open_log(topic, index, topic_id, config, self._clock.now_ms())
+        self._home[log.directory] = directory
+        return log
+
+    def discard(self, log: Log) -> None:
+        """Give up a log with its files."""
+        directory = self._home.pop(log.directory)
+        try:
+            directory.discard(log, self._clock.now_ms())
+        except OSError as error:
+            # The metadata no longer has it, so the next start sets it aside.
+            logger.error("%s cannot be deleted: %s", log.directory, error)
+
+    def set_aside_strays(self, expected: Iterable[tuple[str, int]]) -> None:
+        """Put away the folders that the metadata does not know."""
+        known = {TopicPartition(topic, index) for topic, index in expected}
+        for directory in self.directories:
+            directory.set_aside_strays(known)
+
+    def checkpoint(self) -> None:
+        """Write the checkpoints of every directory; a full disk is told and tried again later."""
+        for directory in self.directories:
+            try:
+                for log in directory.logs.values():
+                    log.flush_rolled()
+                directory.checkpoint()
+            except OSError as error:
+                logger.error("%s: the checkpoints cannot be written: %s", directory.path, error)
+
+    def delete_due(self) -> None:
+        """Remove files and folders that were given up long enough ago."""
+        now_ms = self._clock.now_ms()
+        for directory in self.directories:
+            directory.delete_due_folders(now_ms)
+            for log in directory.logs.values():
+                if log.pending_deletions:
+                    log.delete_due_files(now_ms)
+
+    def close(self, broker_epoch: int) -> None:
+        """Close every log and directory in good order."""
+        for directory in self.directories:
+            try:
+                directory.close(broker_epoch)
+            except OSError as error:
+                logger.error("%s could not be closed in good order: %s", directory.path, error)
+
+    def _holder(self, topic: str, index: int, topic_id: bytes) -> LogDirectory | None:
+        return next((d for d in self.directories if d.holds(topic, index, topic_id)), None)
+
+    def _named(self, directory_id: bytes) -> LogDirectory:
+        matching = (d for d in self.directories if d.directory_id == directory_id)
+        return next(matching, self.directories[0])

@@ -1,0 +1,163 @@
+"""What storage asks of the file system, and the descriptors it keeps open.
+
+Everything that changes the disk goes through `Files`, so that a test can tear a write, refuse a sync or fill the
+disk. Reads do not: a reader cannot lose anything. `OsFiles` hands out the functions of `os` themselves, so the seam
+costs one attribute look-up, which hot callers make once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import Protocol
+
+Data = bytes | bytearray | memoryview
+
+
+class Files(Protocol):
+    """The calls that change a disk. Each raises OSError as `os` does; `pwrite` may write less than it was given."""
+
+    def pwrite(self, descriptor: int, data: Data, position: int, /) -> int:
+        """Write at a position and return how many bytes were taken."""
+        ...
+
+    def ftruncate(self, descriptor: int, length: int, /) -> None:
+        """Cut (or extend with zeros) an open file."""
+        ...
+
+    def fsync(self, descriptor: int, /) -> None:
+        """Return when the file's bytes are on the disk."""
+        ...
+
+    def rename(self, source: str, target: str, /) -> None:
+        """Move within one file system, replacing the target in one step."""
+        ...
+
+    def unlink(self, path: str, /) -> None:
+        """Remove a file."""
+        ...
+
+
+class OsFiles:
+    """The operating system's own."""
+
+    __slots__ = ()
+
+    pwrite = staticmethod(os.pwrite)
+    ftruncate = staticmethod(os.ftruncate)
+    fsync = staticmethod(os.fsync)
+    rename = staticmethod(os.replace)
+    unlink = staticmethod(os.unlink)
+
+
+OS_FILES = OsFiles()
+
+
+def write_whole(files: Files, descriptor: int, data: Data, position: int) -> None:
+    """Write all of `data` at `position`, going on after a short write.
+
+    Raises OSError; what was written before it stays for the caller to cut off.
+    """
+    written = files.pwrite(descriptor, data, position)
+    length = len(data)
+    while written < length:
+        written += files.pwrite(descriptor, memoryview(data)[written:], position + written)
+
+
+def write_file(files: Files, path: str, data: bytes, *, sync: bool) -> None:
+    """Put a small file in place in one step: a reader sees the old one or the new one, never a part.
+
+    With `sync` it is on the disk before the name changes, so that losing power cannot leave an empty file.
+    """
+    temporary = path + ".tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_whole(files, descriptor, data, 0)
+        if sync:
+            files.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    files.rename(temporary, path)
+    if sync:
+        sync_directory(files, os.path.dirname(path))
+
+
+def sync_directory(files: Files, path: str) -> None:
+    """Make creations and renames in a directory last."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        files.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_if_present(files: Files, path: str) -> bool:
+    """Remove a file that may be gone already; says whether it was there."""
+    try:
+        files.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+class OpenFile:
+    """A file that is opened when it is first needed and may be closed behind its owner's back.
+
+    Hot callers write `descriptor = file.descriptor if file.descriptor >= 0 else file.open()`, and set `used`.
+    """
+
+    __slots__ = ("_descriptors", "descriptor", "path", "used")
+
+    def __init__(self, path: str, descriptors: Descriptors) -> None:
+        self.path = path
+        self.descriptor = -1
+        self.used = False
+        self._descriptors = descriptors
+
+    def open(self) -> int:
+        """The descriptor, opened for reading and writing; the file is created when it is not there."""
+        if self.descriptor < 0:
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptors.register(self)
+        self.used = True
+        return self.descriptor
+
+    def close(self) -> None:
+        """Give the descriptor back; the next use opens it again."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class Descriptors:
+    """Keeps the number of open segment files bounded, whatever the number of partitions.
+
+    A second-chance queue rather than an exact least-recently-used list: using a file costs its owner one flag, and
+    the queue is only touched when a file is opened. Ten thousand partitions with one open segment each would be
+    past the usual limit of a process, and their sockets need descriptors too.
+    """
+
+    __slots__ = ("_limit", "_open")
+
+    def __init__(self, limit: int = 512) -> None:
+        if limit < 1:
+            raise ValueError(f"a limit of {limit} open files cannot hold any")
+        self._limit = limit
+        self._open: deque[OpenFile] = deque()
+
+    @property
+    def open_count(self) -> int:
+        """How many registered files are open now."""
+        return sum(1 for file in self._open if file.descriptor >= 0)
+
+    def register(self, file: OpenFile) -> None:
+        """Take in a file that was just opened; may close others."""
+        queue = self._open
+        while len(queue) >= self._limit:
+            oldest = queue.popleft()
+            if oldest.descriptor >= 0 and oldest.used:
+                oldest.used = False
+                queue.append(oldest)
+            else:
+                oldest.close()
+        queue.append(file)

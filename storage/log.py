@@ -1,0 +1,521 @@
+"""One partition's log: segments in a row, their producers and their leader epochs.
+
+Offsets only grow. What `append` returned for is in the operating system's hands: kill -9 of the broker does not lose
+it. One caller at a time; nothing here waits, except for the disk.
+A batch that is not whole and checked never becomes part of the log: `log_end_offset` moves after the write.
+Kafka: `UnifiedLog`, `LocalLog`.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from dataclasses import replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from ..protocol.errors import ErrorCode
+from ..protocol.record_batch import CorruptBatch, read_headers, stamp
+from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
+from .files import remove_if_present
+from .log_validator import check_batch, client_batch, stamp_now, validate_records
+from .producer_replay import end_txn_marker, index_completed, replay_producers
+from .retention import breached_segments
+from .segment import DELETED_SUFFIX, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..protocol.record_batch import BatchHeader
+    from .append import TimestampedOffset
+    from .environment import StorageEnvironment
+    from .leader_epochs import LeaderEpochs
+    from .log_config import LogConfig
+    from .producer_snapshots import ProducerSnapshots
+    from .producer_state import EndTxnMarker, ProducerState
+    from .txn_index import AbortedTxn
+
+NO_TIMESTAMP = -1
+_BASE_OFFSET = attrgetter("base_offset")
+
+
+class Log:
+    """A partition's log. `recovery.open_log` makes one from a folder, new or old."""
+
+    __slots__ = (
+        "_active",
+        "_environment",
+        "_high_watermark",
+        "_roll_config",
+        "_segments",
+        "_snapshots",
+        "config",
+        "directory",
+        "leader_epochs",
+        "log_end_offset",
+        "log_start_offset",
+        "name",
+        "partition",
+        "pending_deletions",
+        "producers",
+        "recovery_point",
+        "size_bytes",
+        "topic",
+        "topic_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        partition: int,
+        topic_id: bytes,
+        directory: str,
+        config: LogConfig,
+        environment: StorageEnvironment,
+        segments: list[Segment],
+        leader_epochs: LeaderEpochs,
+        producers: ProducerState,
+        snapshots: ProducerSnapshots,
+        log_start_offset: int,
+        log_end_offset: int,
+        recovery_point: int,
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.topic_id = topic_id
+        self.name = f"{topic}-{partition}"
+        self.directory = directory
+        self.config = config
+        self.leader_epochs = leader_epochs
+        self.producers = producers
+        self.log_start_offset = log_start_offset
+        self.log_end_offset = log_end_offset
+        # All below this offset is known to be on the disk; recovery begins here.
+        self.recovery_point = recovery_point
+        self.size_bytes = sum(segment.size for segment in segments)
+        # (when, path) of files that were given up, oldest first.
+        self.pending_deletions: list[tuple[int, str]] = []
+        self._environment = environment
+        self._segments = segments
+        self._active = segments[-1]
+        self._snapshots = snapshots
+        self._high_watermark = log_start_offset
+        self._roll_config = self._with_jitter(config)
+
+    # ------------------------------------------------------------------ what its owner sets and asks
+
+    def update_config(self, config: LogConfig) -> None:
+        """Follow a change of the topic's configuration, from the next append on."""
+        self.config = config
+        self._roll_config = self._with_jitter(config)
+
+    def _with_jitter(self, config: LogConfig) -> LogConfig:
+        """Take the jitter off segment.ms, so that not all partitions roll at once.
+
+        Spread by the segment's name rather than by chance: a restart does not move the moment.
+        """
+        bound = min(config.segment_jitter_ms, config.segment_ms)
+        if bound <= 0:
+            return config
+        jitter_ms = crc32(f"{self.name}-{self._active.base_offset}".encode()) % bound
+        return replace(config, segment_ms=config.segment_ms - jitter_ms)
+
+    @property
+    def high_watermark(self) -> int:
+        """Consumers read below this offset. Its owner moves it; with one replica it is the log end offset."""
+        return self._high_watermark
+
+    @high_watermark.setter
+    def high_watermark(self, offset: int) -> None:
+        self._high_watermark = offset
+        self.producers.high_watermark_moved(offset)
+
+    @property
+    def last_stable_offset(self) -> int:
+        """read_committed consumers read below this offset: no transaction below it is open."""
+        unstable = self.producers.first_unstable_offset
+        if unstable is None or unstable >= self._high_watermark:
+            return self._high_watermark
+        return max(unstable, self.log_start_offset)
+
+    @property
+    def segment_base_offsets(self) -> list[int]:
+        """Where each segment begins, oldest first."""
+        return [segment.base_offset for segment in self._segments]
+
+    @property
+    def active_base_offset(self) -> int:
+        """Where the segment begins that is written now."""
+        return self._active.base_offset
+
+    # ------------------------------------------------------------------ append
+
+    def append(
+        self,
+        records: memoryview,
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        origin: AppendOrigin = AppendOrigin.CLIENT,
+    ) -> Appended:
+        """Check batches, give them the next offsets, write them.
+
+        `records` is writable and is stamped in place. A producer may send exactly one batch; the broker's own writers
+        may send several and control batches, and REPLICATION keeps the offsets and epochs that the batches carry.
+        Raises AppendError (KAFKA_STORAGE_ERROR when the disk refuses); nothing is appended then.
+        """
+        if origin is AppendOrigin.CLIENT:
+            header = client_batch(records, self.name)
+            if len(records) != header.size_bytes:
+                records = records[: header.size_bytes]
+            check_batch(records, header, self.name, self.config, origin)
+            records, header = validate_records(records, header, name=self.name, config=self.config, now_ms=now_ms)
+            return self._append_batch(records, header, self.log_end_offset, leader_epoch, now_ms, origin)
+        return self._append_trusted(records, leader_epoch, now_ms, origin)
+
+    def _append_trusted(self, records: memoryview, leader_epoch: int, now_ms: int, origin: AppendOrigin) -> Appended:
+        before = self.log_end_offset
+        appended = []
+        try:
+            for position, header in read_headers(records):
+                batch = records[position : position + header.size_bytes]
+                check_batch(batch, header, self.name, self.config, origin)
+                appended.append(self._append_trusted_batch(batch, header, leader_epoch, now_ms, origin))
+        except (AppendError, CorruptBatch) as error:
+            if appended:
+                self.truncate_to(before, now_ms)
+            if isinstance(error, CorruptBatch):
+                raise AppendError(ErrorCode.CORRUPT_MESSAGE, f"{error} in topic partition {self.name}") from error
+            raise
+        if not appended:
+            raise AppendError(ErrorCode.INVALID_RECORD, f"Nothing to append to {self.name}")
+        return appended[-1]._replace(base_offset=appended[0].base_offset)
+
+    def _append_trusted_batch(
+        self, batch: memoryview, header: BatchHeader, leader_epoch: int, now_ms: int, origin: AppendOrigin
+    ) -> Appended:
+        if origin is AppendOrigin.REPLICATION:
+            if header.base_offset < self.log_end_offset:
+                raise AppendError(
+                    ErrorCode.UNKNOWN_SERVER_ERROR,
+                    f"Unexpected offset in append to {self.name}: {header.base_offset} is below the log end offset "
+                    f"{self.log_end_offset}",
+                )
+            return self._append_batch(batch, header, header.base_offset, header.partition_leader_epoch, now_ms, origin)
+        if self.config.is_log_append_time and not header.is_control:
+            batch, header = stamp_now(batch, header, now_ms)
+        return self._append_batch(batch, header, self.log_end_offset, leader_epoch, now_ms, origin)
+
+    def _append_batch(
+        self,
+        batch: memoryview,
+        header: BatchHeader,
+        base_offset: int,
+        leader_epoch: int,
+        now_ms: int,
+        origin: AppendOrigin,
+    ) -> Appended:
+        last_offset = base_offset + header.last_offset_delta
+        timestamp = header.max_timestamp
+        length = len(batch)
+        if self._active.should_roll(self._roll_config, length, last_offset, timestamp, now_ms):
+            self._roll_for(length, base_offset, now_ms)
+        if leader_epoch > self.leader_epochs.latest_epoch:
+            self.leader_epochs.assign(leader_epoch, base_offset)
+        marker = None
+        has_producer = header.producer_id >= 0
+        if has_producer:
+            if header.is_control:
+                marker = end_txn_marker(batch, header)
+            duplicate = self.producers.check(header, base_offset, origin, marker)
+            if duplicate is not None:
+                return Appended(
+                    duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset, True
+                )
+        stamp(batch, 0, base_offset, leader_epoch)
+        active = self._active
+        try:
+            position = active.write(batch)
+        except OSError as error:
+            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, f"{active.log.path}: {error.strerror}") from error
+        active.count(base_offset, last_offset, timestamp, position, length)
+        self.log_end_offset = last_offset + 1
+        self.size_bytes += length
+        if has_producer:
+            self._count_producer(header, base_offset, marker)
+        if last_offset + 1 - self.recovery_point >= self.config.flush_messages:
+            self._flush_appended()
+        return Appended(
+            base_offset, last_offset, timestamp if header.is_log_append_time else NO_TIMESTAMP, self.log_start_offset
+        )
+
+    def _count_producer(self, header: BatchHeader, base_offset: int, marker: EndTxnMarker | None) -> None:
+        completed = self.producers.record(header, base_offset, marker)
+        if completed is not None:
+            index_completed(self.producers, self._active, completed, self._environment.files)
+
+    def _flush_appended(self) -> None:
+        try:
+            self.flush()
+        except OSError as error:
+            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error.strerror}") from error
+
+    def _roll_for(self, length: int, base_offset: int, now_ms: int) -> None:
+        if length > self.config.segment_bytes:
+            raise AppendError(
+                ErrorCode.RECORD_LIST_TOO_LARGE,
+                f"Message batch size is {length} bytes in append to partition {self.name}, which exceeds the maximum "
+                f"configured segment size of {self.config.segment_bytes}.",
+            )
+        try:
+            self.roll(now_ms, base_offset)
+        except OSError as error:
+            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error.strerror}") from error
+
+    def roll(self, now_ms: int, base_offset: int | None = None) -> None:
+        """Begin a new active segment; an empty one stays, unless it must begin elsewhere. Raises OSError."""
+        base_offset = self.log_end_offset if base_offset is None else base_offset
+        old = self._active
+        if not old.size:
+            if base_offset == old.base_offset:
+                return
+            self._segments.pop()
+            old.delete_now()
+        else:
+            old.finish()
+            self.producers.map_end_offset = self.log_end_offset
+            self._snapshots.take(self.producers)
+        self._set_active(self._create_segment(base_offset, now_ms))
+
+    def _create_segment(self, base_offset: int, now_ms: int) -> Segment:
+        return Segment.create(
+            self.directory,
+            base_offset,
+            index_interval_bytes=self.config.index_interval_bytes,
+            files=self._environment.files,
+            descriptors=self._environment.descriptors,
+            created_ms=now_ms,
+        )
+
+    def _set_active(self, segment: Segment) -> None:
+        self._segments.append(segment)
+        self._active = segment
+        self._roll_config = self._with_jitter(self.config)
+
+    # ------------------------------------------------------------------ read
+
+    def read(self, offset: int, max_bytes: int, *, up_to_offset: int, min_one_batch: bool) -> bytes:
+        """Batches from the one that holds `offset`, as they lie in its segment.
+
+        Ends before `up_to_offset` (high watermark or last stable offset), at the end of the segment, or after
+        `max_bytes` in the middle of a batch; a first batch that is larger comes whole with `min_one_batch`, else
+        nothing does. Raises OffsetOutOfRange, OSError.
+        """
+        if offset < self.log_start_offset or offset > self.log_end_offset:
+            raise OffsetOutOfRange(offset, self.log_start_offset, self.log_end_offset)
+        if offset >= up_to_offset:
+            return b""
+        segments = self._segments
+        if offset >= self._active.base_offset:
+            index = len(segments) - 1
+        else:
+            index = max(bisect_right(segments, offset, key=_BASE_OFFSET) - 1, 0)
+        while index < len(segments):
+            segment = segments[index]
+            end = self._readable_end(index, segment, up_to_offset)
+            data = segment.read(offset, max_bytes, end, min_one_batch=min_one_batch)
+            if data is not None:
+                return data
+            index += 1
+        return b""
+
+    def _readable_end(self, index: int, segment: Segment, up_to_offset: int) -> tuple[int, int]:
+        is_last = index + 1 == len(self._segments)
+        segment_end = self.log_end_offset if is_last else self._segments[index + 1].base_offset
+        if up_to_offset >= segment_end:
+            return segment_end, segment.size
+        position = segment.position_of(up_to_offset)
+        return up_to_offset, segment.size if position is None else position
+
+    def batches(self, start_offset: int) -> Iterator[tuple[memoryview, BatchHeader]]:
+        """Each batch from the one that holds `start_offset`, to replay it; a view is valid until the next step."""
+        first = max(bisect_right(self._segments, start_offset, key=_BASE_OFFSET) - 1, 0)
+        for segment in self._segments[first:]:
+            position = segment.position_of(start_offset)
+            if position is not None:
+                for _, data, header in segment.batches(position):
+                    yield data, header
+
+    def offset_for_timestamp(self, timestamp_ms: int) -> TimestampedOffset | None:
+        """The first record, by offset, that is not older than `timestamp_ms`. Raises OSError, MissingCodec."""
+        for segment in self._segments:
+            if segment.max_timestamp >= timestamp_ms:
+                found = segment.offset_for_timestamp(timestamp_ms, self.log_start_offset)
+                if found is not None:
+                    return found
+        return None
+
+    def offset_of_max_timestamp(self) -> TimestampedOffset | None:
+        """The first record with the largest timestamp; None when no record has one."""
+        newest = max(self._segments, key=attrgetter("max_timestamp"))
+        return newest.offset_of_max_timestamp() if newest.max_timestamp >= 0 else None
+
+    def aborted_transactions(self, fetch_offset: int, upper_bound_offset: int) -> list[AbortedTxn]:
+        """The aborted transactions that overlap [fetch_offset, upper_bound_offset)."""
+        found: list[AbortedTxn] = []
+        first = max(bisect_right(self._segments, fetch_offset, key=_BASE_OFFSET) - 1, 0)
+        for segment in self._segments[first:]:
+            entries, complete = segment.txn_index.collect(fetch_offset, upper_bound_offset)
+            found += entries
+            if complete:
+                break
+        return found
+
+    # ------------------------------------------------------------------ truncate, let go
+
+    def truncate_to(self, offset: int, now_ms: int) -> bool:
+        """Drop everything from `offset` on; says whether there was anything. Raises OSError."""
+        if offset >= self.log_end_offset:
+            return False
+        if offset <= self._segments[0].base_offset:
+            self.truncate_fully_and_start_at(offset, now_ms)
+            return True
+        while self._segments[-1].base_offset > offset:
+            self._segments.pop().delete_now()
+        self._active = self._segments[-1]
+        self._active.truncate_to(offset)
+        self._end_at(offset)
+        self.leader_epochs.truncate_from_end(offset)
+        self._reload_producers(now_ms)
+        return True
+
+    def truncate_fully_and_start_at(self, offset: int, now_ms: int) -> None:
+        """Drop everything and go on at `offset`. Raises OSError."""
+        while self._segments:
+            self._segments.pop().delete_now()
+        self._set_active(self._create_segment(offset, now_ms))
+        self._end_at(offset)
+        self.log_start_offset = offset
+        self._high_watermark = offset
+        self.leader_epochs.clear()
+        self._snapshots.remove_outside(offset, offset)
+        self._snapshots.last_offset = 0
+        self.producers.clear(offset)
+
+    def _end_at(self, offset: int) -> None:
+        self.log_end_offset = offset
+        self.size_bytes = sum(segment.size for segment in self._segments)
+        self.recovery_point = min(self.recovery_point, offset)
+        self.log_start_offset = min(self.log_start_offset, offset)
+        self._high_watermark = min(self._high_watermark, offset)
+        self._roll_config = self._with_jitter(self.config)
+
+    def _reload_producers(self, now_ms: int) -> None:
+        self._snapshots.remove_outside(self.log_start_offset, self.log_end_offset)
+        expiration_ms = self._environment.producer_id_expiration_ms
+        self._snapshots.load_latest(self.producers, self.log_start_offset, now_ms, expiration_ms)
+        replay_producers(self.producers, self._segments, self.log_end_offset)
+        self.producers.high_watermark_moved(self._high_watermark)
+
+    def advance_log_start_offset(self, offset: int) -> bool:
+        """DeleteRecords: nothing below `offset` is readable any more; says whether it moved.
+
+        The segments go with the next retention. Raises OffsetOutOfRange above the high watermark.
+        """
+        if offset > self._high_watermark:
+            raise OffsetOutOfRange(offset, self.log_start_offset, self._high_watermark)
+        if offset <= self.log_start_offset:
+            return False
+        self.log_start_offset = offset
+        self.leader_epochs.truncate_from_start(offset)
+        return True
+
+    def apply_retention(self, now_ms: int) -> int:
+        """Give up the segments that retention allows; return how many.
+
+        Their files are renamed now and removed by `delete_due_files`. Raises OSError.
+        """
+        count = breached_segments(
+            self._segments,
+            self.config,
+            log_start_offset=self.log_start_offset,
+            log_end_offset=self.log_end_offset,
+            high_watermark=self._high_watermark,
+            now_ms=now_ms,
+        )
+        if not count:
+            return 0
+        if count == len(self._segments):
+            self.roll(now_ms)
+        self._release_segments(count, now_ms + self.config.file_delete_delay_ms)
+        self.advance_log_start_offset(self._segments[0].base_offset)
+        return count
+
+    def _release_segments(self, count: int, due_ms: int) -> None:
+        for _ in range(count):
+            segment = self._segments.pop(0)
+            self.size_bytes -= segment.size
+            paths = segment.mark_deleted()
+            snapshot = self._snapshots.release(segment.base_offset)
+            if snapshot is not None:
+                self._environment.files.rename(snapshot, snapshot + DELETED_SUFFIX)
+                paths.append(snapshot + DELETED_SUFFIX)
+            self.pending_deletions += [(due_ms, path) for path in paths]
+
+    def delete_due_files(self, now_ms: int) -> int:
+        """Remove files that were given up file.delete.delay.ms ago; return how many. Raises OSError."""
+        due = [path for due_ms, path in self.pending_deletions if due_ms <= now_ms]
+        for path in due:
+            remove_if_present(self._environment.files, path)
+        self.pending_deletions = [entry for entry in self.pending_deletions if entry[0] > now_ms]
+        return len(due)
+
+    def expire_producers(self, now_ms: int) -> int:
+        """Forget producers that were silent for producer.id.expiration.ms; return how many."""
+        return self.producers.expire(now_ms, self._environment.producer_id_expiration_ms)
+
+    # ------------------------------------------------------------------ flush, close
+
+    def flush(self) -> None:
+        """Bring everything to the disk and move the recovery point to the end. Raises OSError."""
+        if self.recovery_point >= self.log_end_offset:
+            return
+        first = max(bisect_right(self._segments, self.recovery_point, key=_BASE_OFFSET) - 1, 0)
+        for segment in self._segments[first:]:
+            segment.flush()
+        self.recovery_point = self.log_end_offset
+
+    def flush_rolled(self) -> None:
+        """Bring all but the active segment to the disk: the recovery point then follows the rolls. Raises OSError."""
+        if self.recovery_point >= self._active.base_offset:
+            return
+        first = max(bisect_right(self._segments, self.recovery_point, key=_BASE_OFFSET) - 1, 0)
+        for segment in self._segments[first:-1]:
+            segment.flush()
+        self.recovery_point = self._active.base_offset
+
+    def close(self) -> None:
+        """Flush, leave indexes and a producer snapshot that match the end, give the files back. Raises OSError."""
+        self.flush()
+        self.producers.map_end_offset = self.log_end_offset
+        self._snapshots.take(self.producers)
+        for segment in self._segments:
+            segment.close()
+
+    def abandon(self) -> None:
+        """Give the files back as they are, as a log whose folder goes away or whose disk failed."""
+        for segment in self._segments:
+            segment.log.close()
+
+    def rename_directory(self, directory: str) -> None:
+        """Move the folder; the log is not to be used afterwards. Raises OSError."""
+        self.abandon()
+        self._environment.files.rename(self.directory, directory)
+        self.directory = directory
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the folder is still there."""
+        return os.path.isdir(self.directory)

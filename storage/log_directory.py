@@ -1,0 +1,294 @@
+"""One entry of `log.dirs`: locked, named, and with a folder for each partition.
+
+A directory belongs to one process (`.lock`), one cluster and one node (`meta.properties`). Opening one that is not ours
+changes nothing. The checkpoints say where each log begins and from where it must be recovered; `.kafka_cleanshutdown`
+says that recovery is not needed at all. A folder that the metadata no longer has is set aside, never deleted.
+Kafka: `LogManager`, `MetaProperties`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import re
+import shutil
+import uuid
+from typing import TYPE_CHECKING
+
+from ..protocol.primitives import uuid_from_text, uuid_to_text
+from .checkpoints import (
+    CorruptFile,
+    TopicPartition,
+    read_offsets,
+    read_partition_metadata,
+    read_properties,
+    write_offsets,
+    write_partition_metadata,
+    write_properties,
+)
+from .files import write_file
+from .recovery import OpenedFrom, open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .environment import StorageEnvironment
+    from .log import Log
+    from .log_config import LogConfig
+
+logger = logging.getLogger(__name__)
+
+LOCK_FILE = ".lock"
+META_PROPERTIES = "meta.properties"
+CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+RECOVERY_POINTS = "recovery-point-offset-checkpoint"
+LOG_START_OFFSETS = "log-start-offset-checkpoint"
+HIGH_WATERMARKS = "replication-offset-checkpoint"
+METADATA_TOPIC = "__cluster_metadata"
+
+_META_VERSION = "1"
+_NAME_CHARACTERS_MAX = 255
+_PARTITION_FOLDER = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)")
+_DELETE_SUFFIX = "-delete"
+_STRAY_SUFFIX = "-stray"
+
+
+class LogDirectoryError(Exception):
+    """A directory that cannot be used; the message names the file and the way out."""
+
+
+class LogDirectory:
+    """A directory that this process owns until `close`."""
+
+    def __init__(self, path: str, environment: StorageEnvironment) -> None:
+        self.path = path
+        self.cluster_id: str | None = None
+        self.directory_id = bytes(16)
+        self.logs: dict[TopicPartition, Log] = {}
+        self.is_clean = False
+        self._environment = environment
+        self._lock_descriptor = -1
+        self._known: dict[TopicPartition, OpenedFrom] = {}
+        # (when, path) of folders of deleted partitions.
+        self._pending_deletions: list[tuple[int, str]] = []
+
+    # Opening
+
+    @classmethod
+    def lock(cls, path: str, environment: StorageEnvironment, *, node_id: int) -> LogDirectory:
+        """Take a directory and read what it says of itself; nothing but the lock file is written.
+
+        Raises LogDirectoryError.
+        """
+        directory = cls(os.path.abspath(path), environment)
+        try:
+            directory._take_lock()
+            directory._read_meta(node_id)
+            directory._read_checkpoints()
+        except (OSError, CorruptFile) as error:
+            directory.unlock()
+            raise LogDirectoryError(_explain(error, directory.path)) from error
+        except LogDirectoryError:
+            directory.unlock()
+            raise
+        return directory
+
+    def unlock(self) -> None:
+        """Let go of the directory as it is."""
+        if self._lock_descriptor >= 0:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = -1
+
+    def join_cluster(self, cluster_id: str, node_id: int) -> None:
+        """Make the directory part of a cluster, or check that it is. Raises LogDirectoryError."""
+        if self.cluster_id not in (None, cluster_id):
+            raise LogDirectoryError(
+                f"{os.path.join(self.path, META_PROPERTIES)} belongs to cluster {self.cluster_id}, "
+                f"not to {cluster_id}; name another directory in log.dirs"
+            )
+        if self.cluster_id is None:
+            self.cluster_id = cluster_id
+            self.directory_id = uuid.uuid4().bytes
+            properties = {
+                "version": _META_VERSION,
+                "cluster.id": cluster_id,
+                "node.id": str(node_id),
+                "directory.id": uuid_to_text(self.directory_id),
+            }
+            write_properties(self._environment.files, os.path.join(self.path, META_PROPERTIES), properties)
+
+    def begin(self) -> None:
+        """From now on the directory is in use: a crash is a crash. Removes what earlier deletions left."""
+        _remove_quietly(os.path.join(self.path, CLEAN_SHUTDOWN))
+        for name in os.listdir(self.path):
+            if name.endswith(_DELETE_SUFFIX):
+                shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
+
+    def _take_lock(self) -> None:
+        os.makedirs(self.path, exist_ok=True)
+        lock_path = os.path.join(self.path, LOCK_FILE)
+        self._lock_descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            # Java locks with fcntl, so a real Kafka sees the second lock; the first keeps out a second broker of
+            # this process, which fcntl would let in.
+            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            raise LogDirectoryError(
+                f"{lock_path} is locked: another broker uses this directory; stop it or name another one"
+            ) from error
+
+    def _read_meta(self, node_id: int) -> None:
+        path = os.path.join(self.path, META_PROPERTIES)
+        try:
+            properties = read_properties(path)
+        except FileNotFoundError:
+            self._refuse_unknown_content()
+            return
+        version = properties.get("version")
+        if version != _META_VERSION:
+            raise LogDirectoryError(f"{path} has version {version}, only {_META_VERSION} is known")
+        if properties.get("node.id") != str(node_id):
+            raise LogDirectoryError(
+                f"{path} belongs to node {properties.get('node.id')}, this broker is node {node_id} (node.id)"
+            )
+        try:
+            self.cluster_id = properties["cluster.id"]
+            self.directory_id = uuid_from_text(properties["directory.id"])
+        except (KeyError, ValueError) as error:
+            raise LogDirectoryError(f"{path} is broken: {error} cannot be read") from error
+
+    def _refuse_unknown_content(self) -> None:
+        """A directory with data but without a name must not be taken for an empty one."""
+        strange = [name for name in os.listdir(self.path) if _PARTITION_FOLDER.fullmatch(name)]
+        if strange:
+            raise LogDirectoryError(
+                f"{self.path} holds {strange[0]} but no {META_PROPERTIES}; restore that file or name another directory"
+            )
+
+    def _read_checkpoints(self) -> None:
+        self.is_clean = os.path.exists(os.path.join(self.path, CLEAN_SHUTDOWN))
+        recovery_points = read_offsets(os.path.join(self.path, RECOVERY_POINTS))
+        log_start_offsets = read_offsets(os.path.join(self.path, LOG_START_OFFSETS))
+        for partition in recovery_points.keys() | log_start_offsets.keys():
+            self._known[partition] = OpenedFrom(
+                log_start_offset=log_start_offsets.get(partition, 0),
+                recovery_point=recovery_points.get(partition, 0),
+                clean_shutdown=self.is_clean,
+            )
+
+    # Logs
+
+    def holds(self, topic: str, partition: int, topic_id: bytes) -> bool:
+        """Whether the folder of this very partition is here. Raises CorruptFile."""
+        path = self._folder(topic, partition)
+        return os.path.isdir(path) and read_partition_metadata(path) in (None, topic_id)
+
+    def open_log(self, topic: str, partition: int, topic_id: bytes, config: LogConfig, now_ms: int) -> Log:
+        """The log of a partition, found or made. Raises OSError, CorruptFile."""
+        key = TopicPartition(topic, partition)
+        path = self._folder(topic, partition)
+        is_new = False
+        if os.path.isdir(path) and read_partition_metadata(path) not in (None, topic_id):
+            self.set_aside(os.path.basename(path))
+        if not os.path.isdir(path):
+            os.mkdir(path)
+            is_new = True
+        if is_new or read_partition_metadata(path) is None:
+            write_partition_metadata(self._environment.files, path, topic_id)
+        known = OpenedFrom() if is_new else self._known.get(key, OpenedFrom(clean_shutdown=self.is_clean))
+        log = open_log(
+            path,
+            topic=topic,
+            partition=partition,
+            topic_id=topic_id,
+            config=config,
+            environment=self._environment,
+            now_ms=now_ms,
+            known=known,
+        )
+        self.logs[key] = log
+        return log
+
+    def discard(self, log: Log, now_ms: int) -> None:
+        """Give up a log: its folder is renamed at once and removed after file.delete.delay.ms. Raises OSError."""
+        self.logs.pop(TopicPartition(log.topic, log.partition), None)
+        suffix = f"-{log.partition}.{uuid.uuid4().hex}{_DELETE_SUFFIX}"
+        path = os.path.join(self.path, log.topic[: _NAME_CHARACTERS_MAX - len(suffix)] + suffix)
+        log.rename_directory(path)
+        self._pending_deletions.append((now_ms + log.config.file_delete_delay_ms, path))
+
+    def set_aside_strays(self, expected: Collection[TopicPartition]) -> None:
+        """Rename the folders of partitions that the metadata does not have; people decide about them."""
+        for name in sorted(os.listdir(self.path)):
+            match = _PARTITION_FOLDER.fullmatch(name)
+            if match is None or match["topic"] == METADATA_TOPIC:
+                continue
+            if TopicPartition(match["topic"], int(match["partition"])) not in expected:
+                self.set_aside(name)
+
+    def set_aside(self, name: str) -> None:
+        """Rename one folder as Kafka names what nobody claims. Raises OSError."""
+        match = _PARTITION_FOLDER.fullmatch(name)
+        topic, partition = (match["topic"], match["partition"]) if match else (name, "0")
+        suffix = f"-{partition}.{uuid.uuid4().hex}{_STRAY_SUFFIX}"
+        target = topic[: _NAME_CHARACTERS_MAX - len(suffix)] + suffix
+        os.rename(os.path.join(self.path, name), os.path.join(self.path, target))
+        logger.warning("%s/%s is not in the metadata (any more); it is kept as %s", self.path, name, target)
+
+    def _folder(self, topic: str, partition: int) -> str:
+        return os.path.join(self.path, f"{topic}-{partition}")
+
+    # Duties
+
+    def checkpoint(self) -> None:
+        """Write down how far each log is on the disk and where it begins. Raises OSError."""
+        files = self._environment.files
+        recovery_points = {key: log.recovery_point for key, log in self.logs.items()}
+        high_watermarks = {key: log.high_watermark for key, log in self.logs.items() if key.topic != METADATA_TOPIC}
+        starts = {
+            key: log.log_start_offset
+            for key, log in self.logs.items()
+            if log.log_start_offset > log.segment_base_offsets[0]
+        }
+        write_offsets(files, os.path.join(self.path, RECOVERY_POINTS), recovery_points)
+        write_offsets(files, os.path.join(self.path, LOG_START_OFFSETS), starts)
+        write_offsets(files, os.path.join(self.path, HIGH_WATERMARKS), high_watermarks)
+
+    def delete_due_folders(self, now_ms: int) -> None:
+        """Remove folders whose time has come."""
+        for due_ms, path in self._pending_deletions:
+            if due_ms <= now_ms:
+                shutil.rmtree(path, ignore_errors=True)
+        self._pending_deletions = [entry for entry in self._pending_deletions if entry[0] > now_ms]
+
+    def close(self, broker_epoch: int) -> None:
+        """Flush every log, say that the end was a clean one, and let go. Raises OSError."""
+        try:
+            for log in self.logs.values():
+                log.close()
+            self.checkpoint()
+            content = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
+            write_file(self._environment.files, os.path.join(self.path, CLEAN_SHUTDOWN), content.encode(), sync=True)
+        finally:
+            self.unlock()
+
+
+def _remove_quietly(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def _explain(error: Exception, path: str) -> str:
+    if isinstance(error, PermissionError):
+        return f"{error.filename or path}: permission denied; the broker must own its log directory"
+    if isinstance(error, OSError):
+        return f"{error.filename or path}: {error.strerror or error}"
+    return str(error)

@@ -1,0 +1,147 @@
+"""`.index`: from an offset to a position in the segment's `.log`.
+
+Eight bytes an entry, big-endian: the last offset of a batch relative to the segment's base offset, and the position
+where that batch begins. One entry about every `index.interval.bytes`, so a reader scans a few headers at most.
+Offsets ascend strictly. Entries are kept in two arrays that `bisect` searches natively, and written out when the
+segment is flushed, rolled or closed: after a crash recovery reads the log from the recovery point and builds them
+again, so an entry need not reach the file with its batch.
+Kafka: `OffsetIndex`. Kafka preallocates the file with zeros; a file that was left so is trimmed when it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from .files import write_whole
+
+if TYPE_CHECKING:
+    from .files import Files
+
+ENTRY_BYTES = 8
+MAX_RELATIVE_OFFSET = (1 << 31) - 1
+
+
+class CorruptIndex(Exception):
+    """An index file that cannot belong to its segment; it is rebuilt from the log."""
+
+
+class OffsetIndex:
+    """The entries of one segment, in memory, and the file that they are saved to."""
+
+    __slots__ = ("_offsets", "_positions", "_saved", "base_offset", "path")
+
+    def __init__(self, path: str, base_offset: int) -> None:
+        self.path = path
+        self.base_offset = base_offset
+        self._offsets = array("I")
+        self._positions = array("I")
+        self._saved = -1  # entries that the file holds; -1: not known to be there
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    @property
+    def last_offset(self) -> int:
+        """The last indexed offset; the base offset when there is no entry."""
+        return self.base_offset + (self._offsets[-1] if self._offsets else 0)
+
+    def entries(self) -> list[tuple[int, int]]:
+        """All entries as (offset, position)."""
+        return [(self.base_offset + o, p) for o, p in zip(self._offsets, self._positions, strict=True)]
+
+    def append(self, offset: int, position: int) -> None:
+        """Add the batch at `position` whose last offset is `offset`.
+
+        Raises CorruptIndex for an offset that does not ascend: it would hide batches from readers.
+        """
+        relative = offset - self.base_offset
+        offsets = self._offsets
+        if offsets and relative <= offsets[-1]:
+            raise CorruptIndex(f"{self.path}: offset {offset} after {self.last_offset}")
+        offsets.append(relative)
+        self._positions.append(position)
+
+    def lookup(self, offset: int) -> int:
+        """A position at or before the batch that holds `offset`; 0 when nothing earlier is indexed."""
+        found = bisect_right(self._offsets, offset - self.base_offset)
+        return self._positions[found - 1] if found else 0
+
+    def is_full(self, max_bytes: int) -> bool:
+        """Whether the segment must roll because Kafka's index file would have no room left."""
+        return len(self._offsets) >= max_bytes // ENTRY_BYTES
+
+    def truncate_to(self, offset: int) -> None:
+        """Forget entries at or above `offset`."""
+        keep = bisect_right(self._offsets, offset - self.base_offset - 1) if offset > self.base_offset else 0
+        self._keep(keep)
+
+    def clear(self) -> None:
+        """Forget all entries, before a rebuild."""
+        self._keep(0)
+
+    def _keep(self, count: int) -> None:
+        if count < len(self._offsets):
+            del self._offsets[count:]
+            del self._positions[count:]
+            self._saved = -1
+
+    def save(self, files: Files, *, sync: bool) -> None:
+        """Write the file when memory has entries that it lacks."""
+        if self._saved == len(self._offsets):
+            return
+        start = max(self._saved, 0)
+        interleaved = array("I", bytes(ENTRY_BYTES * (len(self._offsets) - start)))
+        interleaved[0::2] = self._offsets[start:]
+        interleaved[1::2] = self._positions[start:]
+        if sys.byteorder == "little":
+            interleaved.byteswap()
+        save_entries(files, self.path, interleaved.tobytes(), start * ENTRY_BYTES, sync=sync)
+        self._saved = len(self._offsets)
+
+    def load(self) -> None:
+        """Read the file, without the zeros that a preallocated one ends with.
+
+        Raises FileNotFoundError, CorruptIndex.
+        """
+        with open(self.path, "rb") as file:
+            content = file.read()
+        if len(content) % ENTRY_BYTES:
+            raise CorruptIndex(f"{self.path}: {len(content)} bytes are not whole entries of {ENTRY_BYTES}")
+        interleaved = array("I", content)
+        if sys.byteorder == "little":
+            interleaved.byteswap()
+        offsets, positions = interleaved[0::2], interleaved[1::2]
+        count = len(offsets)
+        while count and not offsets[count - 1] and not positions[count - 1]:
+            count -= 1
+        self._offsets, self._positions = offsets[:count], positions[:count]
+        self._saved = count if count == len(offsets) else -1
+
+    def check(self, log_bytes: int) -> None:
+        """Raise CorruptIndex when the last entry cannot belong to a log of that size."""
+        if not self._offsets:
+            return
+        if self._positions[-1] >= log_bytes or self._offsets[-1] > MAX_RELATIVE_OFFSET:
+            raise CorruptIndex(
+                f"{self.path}: its last entry (offset {self.last_offset}, position {self._positions[-1]}) "
+                f"is beyond a log of {log_bytes} bytes"
+            )
+        if len(self._offsets) > 1 and self._offsets[-1] <= self._offsets[-2]:
+            raise CorruptIndex(f"{self.path}: offsets do not ascend")
+
+
+def save_entries(files: Files, path: str, content: bytes, position: int, *, sync: bool) -> None:
+    """Write index bytes at `position` and cut what the file holds beyond them."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if content:
+            write_whole(files, descriptor, content, position)
+        files.ftruncate(descriptor, position + len(content))
+        if sync:
+            files.fsync(descriptor)
+    finally:
+        os.close(descriptor)

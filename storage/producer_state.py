@@ -1,0 +1,269 @@
+"""What a partition knows of each producer id: its epoch, its last five batches, its open transaction.
+
+A batch is checked before it is written (`check`) and counted after (`record`), so that a failed write leaves no
+trace. A batch that is among the last five is a duplicate and answers with the offsets it has; otherwise it must carry
+the next sequence number. A producer id that is not known may begin anywhere: its state may have been deleted with
+its records, or expired.
+Kafka: `ProducerStateManager`, `ProducerAppendInfo`, `ProducerStateEntry`; KIP-98, KIP-360.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..protocol.errors import ErrorCode
+from .append import AppendError, AppendOrigin
+
+if TYPE_CHECKING:
+    from ..protocol.record_batch import BatchHeader
+
+NO_PRODUCER_ID = -1
+NO_PRODUCER_EPOCH = -1
+NO_SEQUENCE = -1
+MAX_SEQUENCE = (1 << 31) - 1
+BATCHES_KEPT = 5
+
+
+class EndTxnMarker(NamedTuple):
+    """The control record that ends a transaction."""
+
+    is_abort: bool
+    coordinator_epoch: int
+
+
+class BatchMetadata(NamedTuple):
+    """One batch that was written: enough to recognise it again and to answer as the first time."""
+
+    last_sequence: int
+    last_offset: int
+    offset_delta: int
+    timestamp: int
+
+    @property
+    def first_sequence(self) -> int:
+        """Its first sequence number; sequences wrap after 2^31 - 1."""
+        return (self.last_sequence - self.offset_delta) % (MAX_SEQUENCE + 1)
+
+    @property
+    def first_offset(self) -> int:
+        """Its base offset."""
+        return self.last_offset - self.offset_delta
+
+
+class CompletedTxn(NamedTuple):
+    """A transaction whose marker was appended; `last_offset` is the marker's."""
+
+    producer_id: int
+    first_offset: int
+    last_offset: int
+    is_aborted: bool
+
+
+class ProducerEntry:
+    """The state of one producer id."""
+
+    __slots__ = ("batches", "coordinator_epoch", "epoch", "last_timestamp", "producer_id", "txn_first_offset")
+
+    def __init__(
+        self,
+        producer_id: int,
+        epoch: int = NO_PRODUCER_EPOCH,
+        coordinator_epoch: int = -1,
+        last_timestamp: int = -1,
+        txn_first_offset: int = -1,
+        batches: list[BatchMetadata] | None = None,
+    ) -> None:
+        self.producer_id = producer_id
+        self.epoch = epoch
+        self.coordinator_epoch = coordinator_epoch
+        self.last_timestamp = last_timestamp
+        self.txn_first_offset = txn_first_offset  # -1: no open transaction
+        self.batches = batches or []  # oldest first, at most five
+
+    @property
+    def last_sequence(self) -> int:
+        """The last sequence number written in this epoch; -1 when there is none."""
+        return self.batches[-1].last_sequence if self.batches else NO_SEQUENCE
+
+    def duplicate_of(self, header: BatchHeader) -> BatchMetadata | None:
+        """The batch that this one repeats, when it is among the last five of the same epoch."""
+        if header.producer_epoch == self.epoch:
+            last_sequence = header.last_sequence
+            for batch in self.batches:
+                if batch.last_sequence == last_sequence and batch.first_sequence == header.base_sequence:
+                    return batch
+        return None
+
+    def move_to_epoch(self, epoch: int) -> None:
+        """Sequence numbers begin again with each epoch."""
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.batches = []
+
+
+class ProducerState:
+    """All producers of one partition.
+
+    `map_end_offset` is the offset up to which batches are counted. Offsets given here are absolute.
+    """
+
+    __slots__ = ("_ongoing_txns", "_unreplicated_txns", "entries", "map_end_offset", "name")
+
+    def __init__(self, name: str, map_end_offset: int = 0) -> None:
+        self.name = name  # TOPIC-PARTITION, for messages
+        self.entries: dict[int, ProducerEntry] = {}
+        self.map_end_offset = map_end_offset
+        self._ongoing_txns: dict[int, int] = {}  # first offset -> producer id, ascending
+        self._unreplicated_txns: dict[int, int] = {}  # first offset -> last offset, of completed transactions
+
+    @property
+    def first_unstable_offset(self) -> int | None:
+        """Where the first transaction begins that is open, or whose marker is not below the high watermark."""
+        ongoing, unreplicated = self._ongoing_txns, self._unreplicated_txns
+        if not ongoing and not unreplicated:
+            return None
+        return min([*list(ongoing)[:1], *unreplicated])
+
+    def open_transactions(self) -> list[tuple[int, int]]:
+        """(first offset, producer id) of each open transaction, oldest first."""
+        return list(self._ongoing_txns.items())
+
+    # ------------------------------------------------------------------ before the write
+
+    def check(
+        self, header: BatchHeader, offset: int, origin: AppendOrigin, marker: EndTxnMarker | None = None
+    ) -> BatchMetadata | None:
+        """Refuse a batch that is out of order or from an old producer; return the batch it repeats, if any.
+
+        `offset` is where it would be written. Raises AppendError.
+        """
+        entry = self.entries.get(header.producer_id)
+        if entry is None:
+            return None
+        if origin is AppendOrigin.CLIENT:
+            duplicate = entry.duplicate_of(header)
+            if duplicate is not None:
+                return duplicate
+        if origin is AppendOrigin.REPLICATION:
+            return None
+        if header.producer_epoch < entry.epoch:
+            self._refuse_old_epoch(header, offset, entry)
+        if marker is not None:
+            self._check_coordinator(marker, header, offset, entry)
+            return None
+        if origin is AppendOrigin.CLIENT:
+            self._check_sequence(header, offset, entry)
+        if entry.txn_first_offset >= 0 and not header.is_transactional:
+            raise AppendError(
+                ErrorCode.INVALID_TXN_STATE,
+                f"Expected transactional write from producer {header.producer_id} at offset {offset} "
+                f"in partition {self.name}",
+            )
+        return None
+
+    def _check_sequence(self, header: BatchHeader, offset: int, entry: ProducerEntry) -> None:
+        first, last = header.base_sequence, entry.last_sequence
+        if header.producer_epoch != entry.epoch:
+            if first == 0 or entry.epoch == NO_PRODUCER_EPOCH:
+                return
+            problem = (
+                f"Invalid sequence number for new epoch of producer {header.producer_id} at offset {offset} in "
+                f"partition {self.name}: {header.producer_epoch} (request epoch), {first} (seq. number), "
+                f"{entry.epoch} (current producer epoch)"
+            )
+        else:
+            if first == last + 1 or (first == 0 and last == MAX_SEQUENCE):
+                return
+            problem = (
+                f"Out of order sequence number for producer {header.producer_id} at offset {offset} in partition "
+                f"{self.name}: {first} (incoming seq. number), {last} (current end sequence number)"
+            )
+        raise AppendError(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, problem)
+
+    def _refuse_old_epoch(self, header: BatchHeader, offset: int, entry: ProducerEntry) -> None:
+        raise AppendError(
+            ErrorCode.INVALID_PRODUCER_EPOCH,
+            f"Epoch of producer {header.producer_id} at offset {offset} in {self.name} is {header.producer_epoch}, "
+            f"which is smaller than the last seen epoch {entry.epoch}",
+        )
+
+    def _check_coordinator(self, marker: EndTxnMarker, header: BatchHeader, offset: int, entry: ProducerEntry) -> None:
+        if entry.coordinator_epoch > marker.coordinator_epoch:
+            raise AppendError(
+                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+                f"Invalid coordinator epoch for producerId {header.producer_id} at offset {offset} in partition "
+                f"{self.name}: {marker.coordinator_epoch} (zombie), {entry.coordinator_epoch} (current)",
+            )
+
+    # ------------------------------------------------------------------ after the write
+
+    def record(self, header: BatchHeader, offset: int, marker: EndTxnMarker | None = None) -> CompletedTxn | None:
+        """Count a batch that was written at `offset`; return the transaction that it ends."""
+        producer_id = header.producer_id
+        entry = self.entries.get(producer_id)
+        if entry is None:
+            entry = self.entries[producer_id] = ProducerEntry(producer_id)
+        if header.is_control:
+            return self._record_marker(header, offset, marker, entry)
+        entry.move_to_epoch(header.producer_epoch)
+        batches = entry.batches
+        if len(batches) >= BATCHES_KEPT:
+            del batches[0]
+        delta = header.last_offset_delta
+        batches.append(BatchMetadata(header.last_sequence, offset + delta, delta, header.max_timestamp))
+        entry.last_timestamp = header.max_timestamp
+        if header.is_transactional and entry.txn_first_offset < 0:
+            entry.txn_first_offset = offset
+            self._ongoing_txns[offset] = producer_id
+        return None
+
+    def _record_marker(
+        self, header: BatchHeader, offset: int, marker: EndTxnMarker | None, entry: ProducerEntry
+    ) -> CompletedTxn | None:
+        if marker is None:  # compaction has emptied the batch: its transaction is gone as well
+            return None
+        entry.move_to_epoch(header.producer_epoch)
+        entry.coordinator_epoch = marker.coordinator_epoch
+        entry.last_timestamp = header.max_timestamp
+        first_offset = entry.txn_first_offset
+        entry.txn_first_offset = -1
+        if first_offset < 0 or self._ongoing_txns.pop(first_offset, None) is None:
+            return None
+        self._unreplicated_txns[first_offset] = offset
+        return CompletedTxn(header.producer_id, first_offset, offset, marker.is_abort)
+
+    def stable_offset_after(self, completed: CompletedTxn) -> int:
+        """The last stable offset once `completed` is below the high watermark; goes into the transaction index."""
+        return next(iter(self._ongoing_txns), completed.last_offset + 1)
+
+    def high_watermark_moved(self, high_watermark: int) -> None:
+        """Completed transactions whose marker is now below the high watermark are stable."""
+        if self._unreplicated_txns:
+            self._unreplicated_txns = {
+                first: last for first, last in self._unreplicated_txns.items() if last >= high_watermark
+            }
+
+    # ------------------------------------------------------------------ loading, expiry, truncation
+
+    def load(self, entries: list[ProducerEntry], map_end_offset: int) -> None:
+        """Take over a snapshot's entries."""
+        self.entries = {entry.producer_id: entry for entry in entries}
+        open_txns = sorted((e.txn_first_offset, e.producer_id) for e in entries if e.txn_first_offset >= 0)
+        self._ongoing_txns = dict(open_txns)
+        self._unreplicated_txns = {}
+        self.map_end_offset = map_end_offset
+
+    def expire(self, now_ms: int, expiration_ms: int) -> int:
+        """Forget producers that were silent for `expiration_ms` and have no open transaction; return how many."""
+        expired = [
+            producer_id
+            for producer_id, entry in self.entries.items()
+            if entry.txn_first_offset < 0 and now_ms - entry.last_timestamp >= expiration_ms
+        ]
+        for producer_id in expired:
+            del self.entries[producer_id]
+        return len(expired)
+
+    def clear(self, map_end_offset: int) -> None:
+        """Forget everything; the log now ends at `map_end_offset`."""
+        self.load([], map_end_offset)

@@ -1,0 +1,402 @@
+"""Opens a partition's folder, whatever state the last process left it in.
+
+After a clean stop the indexes are believed when they fit their logs, and nothing is read but the tail. After any
+other end everything from the recovery point on is read: whole batches with a right CRC stay, the rest is cut, and
+indexes, transaction indexes, leader epochs and producers are built again from what stayed. One line says what was
+done.
+Kafka: `LogLoader`, `LogSegment.recover`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..protocol.errors import ProtocolError
+from ..protocol.record_batch import check_crc
+from .checkpoints import CorruptFile
+from .files import remove_if_present
+from .leader_epochs import LeaderEpochs
+from .log import Log
+from .offset_index import CorruptIndex
+from .producer_replay import index_completed, replay_batch, replay_producers
+from .producer_snapshots import SUFFIX as SNAPSHOT_SUFFIX
+from .producer_snapshots import ProducerSnapshots
+from .producer_state import ProducerState
+from .segment import DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SUFFIXES, TIME_INDEX_SUFFIX, Segment, file_stem
+
+if TYPE_CHECKING:
+    from .environment import StorageEnvironment
+    from .log_config import LogConfig
+
+CLEANED_SUFFIX = ".cleaned"
+SWAP_SUFFIX = ".swap"
+LEADER_EPOCH_FILE = "leader-epoch-checkpoint"
+_SEGMENT_FILE = re.compile(r"^(\d{20})(\.[a-z.]+)$")
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFrom:
+    """What the checkpoints know of a partition before its folder is read."""
+
+    log_start_offset: int = 0
+    recovery_point: int = 0
+    clean_shutdown: bool = False
+
+
+NOTHING_KNOWN = OpenedFrom()
+
+
+def open_log(
+    directory: str,
+    *,
+    topic: str,
+    partition: int,
+    topic_id: bytes,
+    config: LogConfig,
+    environment: StorageEnvironment,
+    now_ms: int,
+    known: OpenedFrom = NOTHING_KNOWN,
+) -> Log:
+    """Open the log in `directory`, which exists; an empty folder becomes an empty log.
+
+    Raises OSError, CorruptFile.
+    """
+    loader = _Loader(directory, f"{topic}-{partition}", config, environment, now_ms, known)
+    loader.load()
+    return Log(
+        topic=topic,
+        partition=partition,
+        topic_id=topic_id,
+        directory=directory,
+        config=config,
+        environment=environment,
+        segments=loader.segments,
+        leader_epochs=loader.leader_epochs,
+        producers=loader.producers,
+        snapshots=loader.snapshots,
+        log_start_offset=max(known.log_start_offset, loader.segments[0].base_offset),
+        log_end_offset=loader.log_end_offset,
+        recovery_point=loader.log_end_offset
+        if known.clean_shutdown
+        else min(known.recovery_point, loader.log_end_offset),
+    )
+
+
+@dataclass(slots=True)
+class _Report:
+    """What recovery did, for its one line."""
+
+    batches: int = 0
+    cut_bytes: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class _Loader:
+    """The state of one opening; its results are read from the attributes."""
+
+    def __init__(
+        self,
+        directory: str,
+        name: str,
+        config: LogConfig,
+        environment: StorageEnvironment,
+        now_ms: int,
+        known: OpenedFrom,
+    ) -> None:
+        self._directory = directory
+        self._name = name
+        self._config = config
+        self._environment = environment
+        self._files = environment.files
+        self._now_ms = now_ms
+        self._known = known
+        self._report = _Report()
+        self._sizes: dict[str, int] = {}
+        self.segments: list[Segment] = []
+        self.leader_epochs = LeaderEpochs(os.path.join(directory, LEADER_EPOCH_FILE), environment.files)
+        self.producers = ProducerState(name)
+        self.snapshots = ProducerSnapshots(directory, environment.files)
+        self.log_end_offset = 0
+
+    def load(self) -> None:
+        self._list_files()
+        self._clear_leftovers()
+        self._load_leader_epochs()
+        self._list_segments()
+        self._read_segments()
+        self._start_again_if_behind()
+        self.leader_epochs.truncate_from_end(self.log_end_offset + 1)
+        self.leader_epochs.truncate_from_start(self._known.log_start_offset)
+        self._say_what_was_done()
+
+    # ------------------------------------------------------------------ files
+
+    def _list_files(self) -> None:
+        with os.scandir(self._directory) as entries:
+            self._sizes = {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+
+    def _remove(self, name: str) -> None:
+        remove_if_present(self._files, os.path.join(self._directory, name))
+        self._sizes.pop(name, None)
+
+    def _clear_leftovers(self) -> None:
+        """Finish or undo what was under way: deletions, compactions, replaced files."""
+        for name in list(self._sizes):
+            if (
+                (name.endswith(DELETED_SUFFIX) and not name.endswith(".checkpoint" + DELETED_SUFFIX))
+                or name.endswith(SNAPSHOT_SUFFIX + ".tmp")
+                or name == LEADER_EPOCH_FILE + ".tmp"
+            ):
+                self._remove(name)
+        self._undo_cleaning()
+        self._finish_swap()
+
+    def _undo_cleaning(self) -> None:
+        """`.cleaned` files were never complete; nor was a `.swap` at or above the first of them (a split)."""
+        cleaned = [name for name in self._sizes if name.endswith(CLEANED_SUFFIX)]
+        if not cleaned:
+            return
+        first = min(int(name[:20]) for name in cleaned)
+        for name in [*cleaned, *[n for n in self._sizes if n.endswith(SWAP_SUFFIX) and int(n[:20]) >= first]]:
+            self._remove(name)
+        self._report.notes.append("an unfinished compaction undone")
+
+    def _finish_swap(self) -> None:
+        """`.swap` files are complete: they take the place of the segments that they were made from."""
+        swapped = [name for name in self._sizes if name.endswith(SWAP_SUFFIX)]
+        if not swapped:
+            return
+        logs = [name for name in swapped if name.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
+        if logs:
+            first, end = int(min(logs)[:20]), self._swapped_end(max(logs))
+            for name in list(self._sizes):
+                match = _SEGMENT_FILE.match(name)
+                if match and match[2] in SUFFIXES and first <= int(match[1]) < end:
+                    self._remove(name)
+        for name in swapped:
+            target = name.removesuffix(SWAP_SUFFIX)
+            self._files.rename(os.path.join(self._directory, name), os.path.join(self._directory, target))
+            self._sizes[target] = self._sizes.pop(name)
+        self._report.notes.append("a finished compaction put in place")
+
+    def _swapped_end(self, name: str) -> int:
+        segment = self._segment(int(name[:20]), self._sizes[name])
+        segment.log.path += SWAP_SUFFIX
+        segment.clear_indexes()
+        try:
+            return segment.read_next_offset()
+        finally:
+            segment.log.close()
+
+    def _load_leader_epochs(self) -> None:
+        path = os.path.join(self._directory, LEADER_EPOCH_FILE)
+        try:
+            self.leader_epochs = LeaderEpochs.load(path, self._files)
+        except CorruptFile as error:
+            self._report.notes.append(f"leader epochs read from the log, since {error}")
+            self.leader_epochs = LeaderEpochs(path, self._files)
+            self._known = OpenedFrom(self._known.log_start_offset)
+
+    # ------------------------------------------------------------------ segments
+
+    def _list_segments(self) -> None:
+        bases = sorted(int(name[:20]) for name in self._sizes if name[20:] == LOG_SUFFIX and name[:20].isdecimal())
+        self.segments = [self._segment(base, self._sizes[f"{base:020d}{LOG_SUFFIX}"]) for base in bases]
+        for name in list(self._sizes):
+            match = _SEGMENT_FILE.match(name)
+            if match and match[2] in SUFFIXES and int(match[1]) not in bases:
+                self._remove(name)
+                self._report.notes.append(f"{name} removed, which had no log")
+        snapshots = [int(n[:20]) for n in self._sizes if n[20:] == SNAPSHOT_SUFFIX and n[:20].isdecimal()]
+        self.snapshots = ProducerSnapshots(self._directory, self._files, snapshots)
+        self.snapshots.remove_strays(bases)
+
+    def _segment(self, base_offset: int, size: int) -> Segment:
+        return Segment(
+            self._directory,
+            base_offset,
+            index_interval_bytes=self._config.index_interval_bytes,
+            files=self._files,
+            descriptors=self._environment.descriptors,
+            created_ms=self._now_ms,
+            size=size,
+        )
+
+    def _create_segment(self, base_offset: int) -> Segment:
+        return Segment.create(
+            self._directory,
+            base_offset,
+            index_interval_bytes=self._config.index_interval_bytes,
+            files=self._files,
+            descriptors=self._environment.descriptors,
+            created_ms=self._now_ms,
+        )
+
+    def _read_segments(self) -> None:
+        if not self.segments:
+            start = self._known.log_start_offset
+            self.segments = [self._create_segment(start)]
+            self.log_end_offset = start
+            self.producers.clear(start)
+            return
+        first = self._first_to_recover()
+        if first < len(self.segments):
+            self._recover_from(first)
+        else:
+            self._load_producers(self.log_end_offset)
+
+    def _first_to_recover(self) -> int:
+        """The index of the first segment that must be read; beyond the last one when all can be believed.
+
+        Sets the log end offset in that case.
+        """
+        count = len(self.segments)
+        first = count
+        if not self._known.clean_shutdown:
+            bases = [segment.base_offset for segment in self.segments]
+            first = max(sum(1 for base in bases if base <= self._known.recovery_point) - 1, 0)
+        for index, segment in enumerate(self.segments[: min(first, count - 1)]):
+            if not self._has_sane_indexes(segment):
+                return index
+        if first == count and not self._load_active(self.segments[-1]):
+            return count - 1
+        return first
+
+    def _has_sane_indexes(self, segment: Segment) -> bool:
+        """Only what a directory listing tells: a segment that is not written any more is read when it is needed."""
+        stem = f"{segment.base_offset:020d}"
+        index_bytes = self._sizes.get(stem + INDEX_SUFFIX, -1)
+        time_index_bytes = self._sizes.get(stem + TIME_INDEX_SUFFIX, -1)
+        if index_bytes >= 0 and index_bytes % 8 == 0 and time_index_bytes >= 0 and time_index_bytes % 12 == 0:
+            return True
+        self._report.notes.append(f"indexes of {stem}{LOG_SUFFIX} missing or not of whole entries")
+        return False
+
+    def _load_active(self, segment: Segment) -> bool:
+        try:
+            segment.load_indexes()
+            self.log_end_offset = segment.read_next_offset()
+        except FileNotFoundError:
+            # An empty segment has had nothing to save yet.
+            if segment.size:
+                self._report.notes.append(f"an index of {segment.log.path} was missing")
+                return False
+            segment.clear_indexes()
+            self.log_end_offset = segment.base_offset
+        except (CorruptIndex, ProtocolError) as error:
+            self._report.notes.append(str(error))
+            return False
+        return True
+
+    def _load_producers(self, end_offset: int) -> None:
+        """Producer state up to `end_offset`, from the latest snapshot that is not beyond it."""
+        self.snapshots.remove_outside(self._known.log_start_offset, end_offset)
+        if self._known.clean_shutdown and not self.snapshots.offsets:
+            # A clean stop leaves a snapshot where there was anything to write: nothing to read the log for.
+            self.producers.clear(end_offset)
+            return
+        start = max(self._known.log_start_offset, self.segments[0].base_offset)
+        expiration_ms = self._environment.producer_id_expiration_ms
+        problem = self.snapshots.load_latest(self.producers, start, self._now_ms, expiration_ms)
+        if problem:
+            self._report.notes.append(f"producers read from the log, since {problem}")
+        replay_producers(self.producers, self.segments, end_offset)
+
+    # ------------------------------------------------------------------ recovery
+
+    def _recover_from(self, first: int) -> None:
+        """Read all segments from `first` on; a torn or broken batch ends the log there."""
+        self._load_producers(self.segments[first].base_offset)
+        self.log_end_offset = self.segments[first].base_offset
+        for index in range(first, len(self.segments)):
+            segment = self.segments[index]
+            cut_bytes = self._recover_segment(segment)
+            self.log_end_offset = max(self.producers.map_end_offset, segment.base_offset)
+            if cut_bytes:
+                self._drop_segments_after(index)
+                break
+            if index + 1 < len(self.segments):
+                segment.finish()
+
+    def _recover_segment(self, segment: Segment) -> int:
+        """Keep each whole batch, build the indexes; return how many bytes were cut."""
+        segment.clear_indexes()
+        valid_bytes = 0
+        try:
+            for position, data, header in segment.batches():
+                check_crc(data, 0, header)
+                if not self._belongs(segment, header.base_offset, header.last_offset):
+                    break
+                segment.see_timestamp(header.max_timestamp, header.last_offset)
+                segment.index(header.last_offset, position, header.size_bytes)
+                self._count(segment, data, header.partition_leader_epoch, header.base_offset)
+                completed = replay_batch(self.producers, data, header)
+                if completed is not None:
+                    index_completed(self.producers, segment, completed, self._files)
+                valid_bytes = position + header.size_bytes
+        except ProtocolError as error:
+            self._report.notes.append(str(error))
+        cut_bytes = segment.size - valid_bytes
+        if cut_bytes:
+            segment.cut(valid_bytes)
+            self._report.cut_bytes += cut_bytes
+        segment.save_indexes(sync=False)
+        return cut_bytes
+
+    def _belongs(self, segment: Segment, first_offset: int, last_offset: int) -> bool:
+        """A batch whose offsets go back, or do not fit the segment, is not one that an append has written."""
+        return (
+            max(segment.base_offset, self.producers.map_end_offset) <= first_offset <= last_offset
+            and last_offset - segment.base_offset < 1 << 31
+        )
+
+    def _count(self, segment: Segment, data: memoryview, leader_epoch: int, base_offset: int) -> None:
+        self._report.batches += 1
+        if leader_epoch > self.leader_epochs.latest_epoch:
+            self.leader_epochs.assign(leader_epoch, base_offset)
+
+    def _drop_segments_after(self, index: int) -> None:
+        for segment in self.segments[index + 1 :]:
+            self._report.cut_bytes += segment.size
+            segment.delete_now()
+        del self.segments[index + 1 :]
+
+    def _start_again_if_behind(self) -> None:
+        """A log that ends before its start offset has lost its files; nothing below the start may come back."""
+        start = self._known.log_start_offset
+        if self.log_end_offset >= start:
+            return
+        self._report.notes.append(f"all segments removed, they end at {self.log_end_offset}, before the start {start}")
+        for segment in self.segments:
+            segment.delete_now()
+        self.segments = [self._create_segment(start)]
+        self.log_end_offset = start
+        self.producers.clear(start)
+
+    def _say_what_was_done(self) -> None:
+        report = self._report
+        if not report.batches and not report.cut_bytes and not report.notes:
+            return
+        level = logging.WARNING if report.cut_bytes or report.notes else logging.INFO
+        _LOG.log(
+            level,
+            "Recovered %s in %s: read %d batches from offset %d, cut %d bytes, ends at offset %d%s",
+            self._name,
+            self._directory,
+            report.batches,
+            self._known.recovery_point,
+            report.cut_bytes,
+            self.log_end_offset,
+            "".join(f"; {note}" for note in report.notes),
+        )
+
+
+def segment_paths(directory: str, base_offset: int) -> list[str]:
+    """The paths of a segment's four files, whether they are there or not."""
+    stem = file_stem(directory, base_offset)
+    return [stem + suffix for suffix in SUFFIXES]

@@ -1,0 +1,443 @@
+"""One segment of a log: `BASEOFFSET.log` and the indexes beside it.
+
+The `.log` file is record batches one after the other and nothing else. `size` is the end of the last whole batch:
+writes go there and nowhere else, so what a failed write left behind is cut off or written over, never read.
+Kafka: `LogSegment`, `FileRecords`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+from ..protocol.record_batch import HEADER_BYTES, BatchHeader, CorruptBatch, read_header
+from ..protocol.records import read_records
+from .append import TimestampedOffset
+from .files import OpenFile, remove_if_present, write_whole
+from .offset_index import MAX_RELATIVE_OFFSET, OffsetIndex
+from .time_index import NO_TIMESTAMP, TimeIndex
+from .txn_index import TxnIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .files import Data, Descriptors, Files
+    from .log_config import LogConfig
+
+LOG_SUFFIX = ".log"
+INDEX_SUFFIX = ".index"
+TIME_INDEX_SUFFIX = ".timeindex"
+TXN_INDEX_SUFFIX = ".txnindex"
+SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX)
+DELETED_SUFFIX = ".deleted"
+
+# A look-up reads this much at once: a little more than one index interval.
+SCAN_BYTES = 8192
+# Recovery and replay read this much at once.
+CHUNK_BYTES = 1 << 20
+
+# All that finding a position needs of a header: base offset, length, last offset delta. A whole one costs four times
+# that, and a look-up passes some dozens.
+_OFFSETS = struct.Struct(">qi11xi")
+_LENGTH = struct.Struct(">8xi")
+_LENGTH_OVERHEAD = 12
+_MIN_LENGTH = HEADER_BYTES - _LENGTH_OVERHEAD
+
+
+def file_stem(directory: str, base_offset: int) -> str:
+    """The path of a segment's files without their suffix."""
+    return os.path.join(directory, f"{base_offset:020d}")
+
+
+class Segment:
+    """Batches from `base_offset` on. Positions are bytes in the `.log` file; offsets are absolute."""
+
+    __slots__ = (
+        "_descriptors",
+        "_files",
+        "_first_timestamp",
+        "_index_interval_bytes",
+        "_last_batch_offset",
+        "_last_batch_position",
+        "_max_timestamp",
+        "_offset_index",
+        "_offset_of_max_timestamp",
+        "_pwrite",
+        "_reader_offset",
+        "_reader_position",
+        "_time_index",
+        "_unindexed_bytes",
+        "base_offset",
+        "created_ms",
+        "log",
+        "size",
+        "stem",
+        "txn_index",
+    )
+
+    def __init__(
+        self,
+        directory: str,
+        base_offset: int,
+        *,
+        index_interval_bytes: int,
+        files: Files,
+        descriptors: Descriptors,
+        created_ms: int,
+        size: int = 0,
+    ) -> None:
+        self.stem = file_stem(directory, base_offset)
+        self.base_offset = base_offset
+        self.log = OpenFile(self.stem + LOG_SUFFIX, descriptors)
+        self.size = size
+        self.created_ms = created_ms
+        self.txn_index = TxnIndex(self.stem + TXN_INDEX_SUFFIX)
+        self._files = files
+        self._descriptors = descriptors
+        self._pwrite = files.pwrite
+        self._index_interval_bytes = index_interval_bytes
+        self._offset_index: OffsetIndex | None = None
+        self._time_index: TimeIndex | None = None
+        self._unindexed_bytes = 0
+        self._max_timestamp: int | None = None
+        self._offset_of_max_timestamp = base_offset
+        self._first_timestamp: int | None = None
+        # Where the last batch begins, and where the last reader stopped: nearly every read asks for one of the two.
+        self._last_batch_offset = -1
+        self._last_batch_position = 0
+        self._reader_offset = -1
+        self._reader_position = 0
+
+    # ------------------------------------------------------------------ creating and opening
+
+    @classmethod
+    def create(cls, directory: str, base_offset: int, **settings: object) -> Segment:
+        """A new, empty segment. The indexes' files appear when they are first saved."""
+        segment = cls(directory, base_offset, **settings)  # type: ignore[arg-type]
+        os.close(os.open(segment.log.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644))
+        segment._start_indexes()
+        return segment
+
+    def _start_indexes(self) -> None:
+        self._offset_index = OffsetIndex(self.stem + INDEX_SUFFIX, self.base_offset)
+        self._time_index = TimeIndex(self.stem + TIME_INDEX_SUFFIX, self.base_offset)
+        self._max_timestamp = NO_TIMESTAMP
+
+    def load_indexes(self) -> None:
+        """Read and check both indexes. Raises FileNotFoundError, CorruptIndex."""
+        offset_index = OffsetIndex(self.stem + INDEX_SUFFIX, self.base_offset)
+        offset_index.load()
+        offset_index.check(self.size)
+        time_index = TimeIndex(self.stem + TIME_INDEX_SUFFIX, self.base_offset)
+        time_index.load()
+        time_index.check()
+        self._offset_index, self._time_index = offset_index, time_index
+
+    def read_next_offset(self) -> int:
+        """The offset after the last batch, by a scan from the last index entry.
+
+        Raises CorruptBatch when the file does not end with a whole batch.
+        """
+        next_offset = self.base_offset
+        start = self.offset_index.lookup(self.offset_index.last_offset)
+        for _, _, header in self.batches(start):
+            next_offset = header.next_offset
+        self._unindexed_bytes = self.size - start
+        return next_offset
+
+    def _reload_max_timestamp(self) -> None:
+        self._max_timestamp, self._offset_of_max_timestamp = self.time_index.last_entry
+        for _, _, header in self.batches(self.offset_index.lookup(self._offset_of_max_timestamp)):
+            self.see_timestamp(header.max_timestamp, header.last_offset)
+
+    @property
+    def offset_index(self) -> OffsetIndex:
+        """The offset index, read from its file when it is first needed."""
+        if self._offset_index is None:
+            self.load_indexes()
+        assert self._offset_index is not None
+        return self._offset_index
+
+    @property
+    def time_index(self) -> TimeIndex:
+        """The time index, read from its file when it is first needed."""
+        if self._time_index is None:
+            self.load_indexes()
+        assert self._time_index is not None
+        return self._time_index
+
+    # ------------------------------------------------------------------ writing
+
+    def write(self, data: Data) -> int:
+        """Put whole batches at the end and return their position. They count once `count` was called for each.
+
+        Raises OSError; the segment is then as before.
+        """
+        log = self.log
+        descriptor = log.descriptor
+        if descriptor < 0:
+            descriptor = log.open()
+        log.used = True
+        position = self.size
+        try:
+            written = self._pwrite(descriptor, data, position)
+            if written != len(data):
+                write_whole(self._files, descriptor, memoryview(data)[written:], position + written)
+        except OSError:
+            self._cut_remains(descriptor)
+            raise
+        return position
+
+    def _cut_remains(self, descriptor: int) -> None:
+        """What a failed write left must not follow the last batch after a clean stop."""
+        try:
+            self._files.ftruncate(descriptor, self.size)
+        except OSError:
+            return  # the disk is not well; the caller raises what it said first, and recovery cuts this too
+
+    def count(self, first_offset: int, last_offset: int, max_timestamp: int, position: int, length: int) -> None:
+        """Make a batch that was written visible: size, largest timestamp, index."""
+        if position == 0:
+            self._first_timestamp = max_timestamp
+        if max_timestamp > self.max_timestamp:
+            self._max_timestamp = max_timestamp
+            self._offset_of_max_timestamp = last_offset
+        self.index(last_offset, position, length)
+        self.size = position + length
+        self._last_batch_offset = first_offset
+        self._last_batch_position = position
+
+    def see_timestamp(self, max_timestamp: int, last_offset: int) -> None:
+        """Take part in the largest timestamp so far."""
+        if max_timestamp > self.max_timestamp:
+            self._max_timestamp = max_timestamp
+            self._offset_of_max_timestamp = last_offset
+
+    def index(self, last_offset: int, position: int, length: int) -> None:
+        """Add index entries for a batch when enough bytes lie between it and the last one that has them."""
+        if self._unindexed_bytes > self._index_interval_bytes:
+            self.offset_index.append(last_offset, position)
+            self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
+            self._unindexed_bytes = 0
+        self._unindexed_bytes += length
+
+    def is_index_full(self, max_index_bytes: int) -> bool:
+        """Whether Kafka's index files, of this size at most, would be full."""
+        return self.offset_index.is_full(max_index_bytes) or self.time_index.is_full(max_index_bytes)
+
+    def should_roll(self, config: LogConfig, length: int, last_offset: int, timestamp: int, now_ms: int) -> bool:
+        """Whether a batch must begin a new segment. `config.segment_ms` has its jitter taken off already."""
+        size = self.size
+        return (
+            size > config.segment_bytes - length
+            or (size > 0 and self.waited_ms(now_ms, timestamp) > config.segment_ms)
+            or not 0 <= last_offset - self.base_offset <= MAX_RELATIVE_OFFSET
+            or self.is_index_full(config.segment_index_bytes)
+        )
+
+    def waited_ms(self, now_ms: int, timestamp: int) -> int:
+        """How long this segment has been the active one: by the records' time where they have one."""
+        first_timestamp = self.first_timestamp
+        return timestamp - first_timestamp if first_timestamp >= 0 else now_ms - self.created_ms
+
+    def save_indexes(self, *, sync: bool) -> None:
+        """Write index entries that are only in memory."""
+        if self._offset_index is not None and self._time_index is not None:
+            self._offset_index.save(self._files, sync=sync)
+            self._time_index.save(self._files, sync=sync)
+
+    def finish(self) -> None:
+        """Stop being the active segment: the last time index entry becomes the largest timestamp."""
+        self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
+        self.save_indexes(sync=False)
+
+    def flush(self) -> None:
+        """Bring everything to the disk. Raises OSError."""
+        self._files.fsync(self.log.open())
+        self.save_indexes(sync=True)
+        self.txn_index.sync(self._files)
+
+    def close(self) -> None:
+        """Save the indexes and give the descriptor back."""
+        if self._offset_index is not None:
+            self.finish()
+        self.log.close()
+
+    # ------------------------------------------------------------------ timestamps
+
+    @property
+    def max_timestamp(self) -> int:
+        """The largest timestamp; -1 when there is none."""
+        if self._max_timestamp is None:
+            self._max_timestamp, self._offset_of_max_timestamp = self.time_index.last_entry
+        return self._max_timestamp
+
+    @property
+    def first_timestamp(self) -> int:
+        """The largest timestamp of the first batch, which rolling by time counts from; -1 when there is none."""
+        if self._first_timestamp is None:
+            if not self.size:
+                return NO_TIMESTAMP
+            self._first_timestamp = next(self.batches(0))[2].max_timestamp
+        return self._first_timestamp
+
+    def retention_timestamp(self) -> int:
+        """What retention by time compares: the largest record timestamp, else when the file was last written."""
+        if self.max_timestamp >= 0:
+            return self.max_timestamp
+        return os.stat(self.log.path).st_mtime_ns // 1_000_000
+
+    def offset_for_timestamp(self, timestamp: int, start_offset: int) -> TimestampedOffset | None:
+        """The first record at or after `start_offset` that is not older than `timestamp`."""
+        index_offset = max(self.time_index.lookup(timestamp), start_offset)
+        for _position, data, header in self.batches(self.offset_index.lookup(index_offset)):
+            if header.max_timestamp < timestamp or header.last_offset < start_offset:
+                continue
+            for record in read_records(data, 0, header):
+                if record.timestamp >= timestamp and record.offset >= start_offset:
+                    return TimestampedOffset(record.timestamp, record.offset, header.partition_leader_epoch)
+        return None
+
+    def offset_of_max_timestamp(self) -> TimestampedOffset | None:
+        """The first record that has the largest timestamp."""
+        timestamp = self.max_timestamp
+        for _, data, header in self.batches(self.offset_index.lookup(self._offset_of_max_timestamp)):
+            if header.max_timestamp == timestamp:
+                for record in read_records(data, 0, header):
+                    if record.timestamp == timestamp:
+                        return TimestampedOffset(timestamp, record.offset, header.partition_leader_epoch)
+        return None
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self, offset: int, max_bytes: int, end: tuple[int, int], *, min_one_batch: bool) -> bytes | None:
+        """Bytes from the batch that holds `offset`; None when all batches are before it.
+
+        `end` is the first offset that may not be read any more, and its position.
+
+        May end inside a batch. A first batch larger than `max_bytes` comes whole with `min_one_batch`, else not at all.
+        """
+        position = self.position_of(offset)
+        if position is None:
+            return None
+        available = end[1] - position
+        if available <= 0:
+            return b""
+        data = os.pread(self.log.descriptor, min(max_bytes, available), position)
+        size = self._first_batch_bytes(data, position)
+        if size > len(data):
+            if not min_one_batch:
+                return b""
+            data = os.pread(self.log.descriptor, min(size, available), position)
+        if len(data) == available:
+            self._reader_offset, self._reader_position = end
+        return data
+
+    def _first_batch_bytes(self, data: bytes, position: int) -> int:
+        if len(data) < _LENGTH_OVERHEAD:
+            data = os.pread(self.log.descriptor, _LENGTH_OVERHEAD, position)
+        length: int = _LENGTH.unpack_from(data)[0]
+        return length + _LENGTH_OVERHEAD
+
+    def position_of(self, offset: int) -> int | None:
+        """Where the first batch begins whose last offset is at least `offset`; None when there is none.
+
+        Raises CorruptBatch when the file does not hold batches there.
+        """
+        log = self.log
+        descriptor = log.descriptor if log.descriptor >= 0 else log.open()
+        log.used = True
+        if offset == self._reader_offset:
+            return self._reader_position if self._reader_position < self.size else None
+        if offset == self._last_batch_offset:
+            return self._last_batch_position
+        position = self.offset_index.lookup(offset)
+        while position < self.size:
+            chunk = os.pread(descriptor, SCAN_BYTES, position)
+            at, limit = 0, len(chunk) - _OFFSETS.size
+            while at <= limit:
+                base_offset, length, delta = _OFFSETS.unpack_from(chunk, at)
+                if length < _MIN_LENGTH:
+                    raise CorruptBatch(f"{log.path}: no batch at position {position + at}")
+                if base_offset + delta >= offset:
+                    return position + at
+                at += length + _LENGTH_OVERHEAD
+            if not at:
+                raise CorruptBatch(f"{log.path}: it ends at {position + len(chunk)} instead of {self.size}")
+            position += at
+        return None
+
+    def batches(self, position: int = 0) -> Iterator[tuple[int, memoryview, BatchHeader]]:
+        """Each batch from a position on, as (position, its bytes, its header).
+
+        The view is valid until the next step. Raises CorruptBatch at the first one that is not whole.
+        """
+        descriptor = self.log.open()
+        chunk, start = memoryview(b""), position
+        while position < self.size:
+            at = position - start
+            if len(chunk) - at < HEADER_BYTES:
+                chunk, start, at = self._chunk(descriptor, position, CHUNK_BYTES), position, 0
+            header = read_header(chunk, at)
+            if len(chunk) - at < header.size_bytes:
+                self._check_whole(header, position)
+                wanted = max(header.size_bytes, CHUNK_BYTES)
+                chunk, start, at = self._chunk(descriptor, position, wanted), position, 0
+            yield position, chunk[at : at + header.size_bytes], header
+            position += header.size_bytes
+
+    def _chunk(self, descriptor: int, position: int, wanted: int) -> memoryview:
+        return memoryview(os.pread(descriptor, min(wanted, self.size - position), position))
+
+    def _check_whole(self, header: BatchHeader, position: int) -> None:
+        if position + header.size_bytes > self.size:
+            raise CorruptBatch(
+                f"{self.log.path}: the batch at position {position} has {header.size_bytes} bytes, "
+                f"{self.size - position} are there"
+            )
+
+    # ------------------------------------------------------------------ truncating, deleting
+
+    def cut(self, position: int) -> None:
+        """Drop the bytes from `position` on; the indexes are the caller's. Raises OSError."""
+        self._files.ftruncate(self.log.open(), position)
+        self.size = position
+        self._last_batch_offset = self._reader_offset = -1
+
+    def truncate_to(self, offset: int) -> None:
+        """Drop the batches that hold offsets at or above `offset`."""
+        position = self.position_of(offset)
+        self.offset_index.truncate_to(offset)
+        self.time_index.truncate_to(offset)
+        self.txn_index.truncate_to(self._files, offset)
+        if position is not None:
+            self.cut(position)
+        if not self.size:
+            self._first_timestamp = None
+        self._reload_max_timestamp()
+        self._unindexed_bytes = 0
+
+    def clear_indexes(self) -> None:
+        """Begin all indexes anew, before the log is read again from its start."""
+        self._start_indexes()
+        self._offset_of_max_timestamp = self.base_offset
+        self._unindexed_bytes = 0
+        self.txn_index.clear(self._files)
+
+    def mark_deleted(self) -> list[str]:
+        """Close, and rename the files to `.deleted`; return their new paths, to be removed later."""
+        self.log.close()
+        renamed = []
+        for suffix in SUFFIXES:
+            path = self.stem + suffix
+            if os.path.exists(path):
+                self._files.rename(path, path + DELETED_SUFFIX)
+                renamed.append(path + DELETED_SUFFIX)
+        return renamed
+
+    def delete_now(self) -> None:
+        """Close, and remove the files."""
+        self.log.close()
+        for suffix in SUFFIXES:
+            remove_if_present(self._files, self.stem + suffix)

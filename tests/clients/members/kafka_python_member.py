@@ -1,0 +1,33 @@
+"""A group member by kafka-python: prints what it reads, commits what it has printed, leaves on SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from kafka import KafkaConsumer
+
+
+def main(bootstrap: str, group: str, topic: str) -> None:
+    consumer = KafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        auto_offset_reset="earliest",
+        auto_commit_interval_ms=500,
+        session_timeout_ms=1500,
+        heartbeat_interval_ms=300,
+        reconnect_backoff_max_ms=500,
+    )
+    leaving = []
+    signal.signal(signal.SIGTERM, lambda *_: leaving.append(True))
+    while not leaving:
+        for records in consumer.poll(timeout_ms=200).values():
+            for record in records:
+                print(record.partition, record.offset, record.key.decode(), record.value.decode())
+        sys.stdout.flush()
+    consumer.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
