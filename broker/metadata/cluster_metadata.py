@@ -22,8 +22,9 @@ from .refusal import Refused
 from .registration import (
     BrokerIdentity,
     election_records,
-    feature_records,
     fencing_record,
+    first_feature_records,
+    levels_of,
     registration_record,
 )
 from .topic_configs import checked_topic_configs
@@ -70,14 +71,17 @@ class ClusterMetadata:
         image: MetadataImage,
         config: BrokerConfig,
         new_uuid: Callable[[], bytes],
+        first_records: Sequence[Message] = (),
         transaction_is_open: bool = False,
     ) -> None:
+        """`load` makes one. `first_records` open a log that is still empty."""
         self.image = image
         self.config = config
         """In force now; whoever applies dynamic changes replaces it."""
         self.listeners: list[MetadataListener] = []
         self._log = log
         self._new_uuid = new_uuid
+        self._first_records = first_records
         self._transaction_is_open = transaction_is_open
 
     @classmethod
@@ -95,8 +99,18 @@ class ClusterMetadata:
                     image.last_offset = decided_offset
         except ReplayError as error:
             raise UnreadableMetadata(f"__cluster_metadata-0 at offset {offset}: {error}") from error
-        check_finalized(image.features)
-        return cls(log=log, image=image, config=config, new_uuid=new_uuid, transaction_is_open=transactions.is_open)
+        first_records: Sequence[Message] = ()
+        if not image.features:
+            first_records = first_feature_records(log.bootstrap_records(), config.min_insync_replicas)
+        check_finalized(image.features | levels_of(first_records))
+        return cls(
+            log=log,
+            image=image,
+            config=config,
+            new_uuid=new_uuid,
+            first_records=first_records,
+            transaction_is_open=transactions.is_open,
+        )
 
     @property
     def last_offset(self) -> int:
@@ -113,8 +127,9 @@ class ClusterMetadata:
         if self._transaction_is_open:
             self._log.append([stored.AbortTransactionRecord(reason="the controller that began it is gone")])
             self._transaction_is_open = False
-        first = [] if image.features else feature_records()
-        self._apply([*first, registration_record(image.node_id, identity, self._log.end_offset)])
+        registration = registration_record(image.node_id, identity, self._log.end_offset)
+        self._apply([*self._first_records, registration])
+        self._first_records = []
         self._elect(after_crash=before is not None and not before.fenced)
 
     def close(self) -> None:

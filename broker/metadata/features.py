@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 METADATA_VERSION: Final = "metadata.version"
+ELIGIBLE_LEADER_REPLICAS: Final = "eligible.leader.replicas.version"
 
 
 class Feature(NamedTuple):
@@ -32,7 +33,7 @@ FEATURES: Final = {
     feature.name: feature
     for feature in (
         Feature(METADATA_VERSION, 7, 30, 30, is_served=True),
-        Feature("eligible.leader.replicas.version", 0, 1, 0, is_served=False),
+        Feature(ELIGIBLE_LEADER_REPLICAS, 0, 1, 0, is_served=False),
         Feature("group.version", 0, 1, 1, is_served=False),
         Feature("share.version", 0, 1, 1, is_served=False),
         Feature("streams.version", 0, 1, 1, is_served=False),
@@ -41,7 +42,7 @@ FEATURES: Final = {
 }
 
 
-class UnsupportedFeature(ValueError):  # noqa: N818 - said as it is
+class UnsupportedFeature(ValueError):
     """A log finalizes a feature, or a level of one, that this broker cannot work with."""
 
 

@@ -7,6 +7,7 @@ nothing: a log that cannot be understood is refused before anything is written.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from ...protocol.control_records import ControlRecordType, control_record_type, leader_change_batch
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 METADATA_TOPIC_ID: Final = bytes(15) + b"\x01"
 """The id that Kafka reserves for the metadata log: AAAAAAAAAAAAAAAAAAAAAQ."""
+BOOTSTRAP_FILE: Final = "bootstrap.checkpoint"
 
 _CONTROL_RECORDS = frozenset(
     {
@@ -54,7 +56,7 @@ def metadata_log_config(config: BrokerConfig) -> LogConfig:
     )
 
 
-class UnreadableMetadata(Exception):  # noqa: N818 - said as it is
+class UnreadableMetadata(Exception):
     """A metadata log with something that this broker does not understand; the message names it and its offset."""
 
 
@@ -79,7 +81,7 @@ class MetadataLog:
         start_offset = self._log.log_start_offset
         snapshot = newest_snapshot(directory)
         if snapshot is not None:
-            for batch, header in snapshot_batches(directory, snapshot):
+            for batch, header in snapshot_batches(os.path.join(directory, snapshot.file_name)):
                 for _, record in _records_of(batch, header):
                     yield snapshot.end_offset - 1, record
             start_offset = max(start_offset, snapshot.end_offset)
@@ -89,6 +91,15 @@ class MetadataLog:
             )
         for batch, header in self._log.batches(start_offset):
             yield from _records_of(batch, header)
+
+    def bootstrap_records(self) -> list[Message]:
+        """What `kafka-storage format` left for the first start: `bootstrap.checkpoint` beside the log's directory."""
+        path = os.path.join(os.path.dirname(self._log.directory), BOOTSTRAP_FILE)
+        try:
+            batches = list(snapshot_batches(path))
+        except FileNotFoundError:
+            return []
+        return [record for batch, header in batches for _, record in _records_of(batch, header, path)]
 
     def begin_epoch(self) -> None:
         """Take the lead in a new epoch: quorum-state first, so that no epoch is ever used twice."""
@@ -135,7 +146,9 @@ class MetadataLog:
         return appended.base_offset
 
 
-def _records_of(batch: memoryview, header: BatchHeader) -> Iterator[tuple[int, Message]]:
+def _records_of(
+    batch: memoryview, header: BatchHeader, source: str = "__cluster_metadata-0"
+) -> Iterator[tuple[int, Message]]:
     """The records of one batch, without control records. UnreadableMetadata names the offset of what is not known."""
     for record in read_records(batch, 0, header):
         try:
@@ -144,7 +157,7 @@ def _records_of(batch: memoryview, header: BatchHeader) -> Iterator[tuple[int, M
             else:
                 yield record.offset, decode_record(record.value or b"")
         except ProtocolError as error:
-            raise UnreadableMetadata(f"__cluster_metadata-0 at offset {record.offset}: {error}") from error
+            raise UnreadableMetadata(f"{source} at offset {record.offset}: {error}") from error
 
 
 def _check_control_record(record: Record) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ...protocol.errors import ErrorCode
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of the broker
+class Refused(Exception):
     """A change of the metadata that is not made. Nothing has changed when it is raised."""
 
     def __init__(self, code: ErrorCode, message: str | None) -> None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...protocol.stored import metadata as stored
-from .features import FEATURES
+from .features import ELIGIBLE_LEADER_REPLICAS, FEATURES
+from .image import ResourceType
+from .topic_creation import config_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ...protocol.schema import Message
     from .broker_image import Endpoint
@@ -35,13 +37,24 @@ class BrokerIdentity:
     rack: str | None = None
 
 
-def feature_records() -> list[Message]:
-    """The levels that a new cluster begins with."""
-    return [
+def first_feature_records(formatted: Sequence[Message], min_insync_replicas: int) -> list[Message]:
+    """The records that a new cluster begins with: those that `kafka-storage format` left, else this broker's levels.
+
+    With eligible leader replicas, Kafka wants `min.insync.replicas` to be set for the whole cluster (KIP-966).
+    """
+    records = list(formatted) or [
         stored.FeatureLevelRecord(name=feature.name, feature_level=feature.new_cluster_level)
         for feature in FEATURES.values()
         if feature.new_cluster_level > 0
     ]
+    if levels_of(records).get(ELIGIBLE_LEADER_REPLICAS, 0) > 0:
+        records += config_records(ResourceType.BROKER, "", {"min.insync.replicas": str(min_insync_replicas)})
+    return records
+
+
+def levels_of(records: Iterable[Message]) -> dict[str, int]:
+    """The feature levels that records set."""
+    return {record.name: record.feature_level for record in records if isinstance(record, stored.FeatureLevelRecord)}
 
 
 def registration_record(node_id: int, identity: BrokerIdentity, broker_epoch: int) -> stored.RegisterBrokerRecord:

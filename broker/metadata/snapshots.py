@@ -38,9 +38,8 @@ def newest_snapshot(directory: str) -> SnapshotId | None:
     return max(ids, default=None)
 
 
-def snapshot_batches(directory: str, snapshot: SnapshotId) -> Iterator[tuple[memoryview, BatchHeader]]:
-    """The batches of a snapshot, checked. CorruptFile when one is not whole."""
-    path = os.path.join(directory, snapshot.file_name)
+def snapshot_batches(path: str) -> Iterator[tuple[memoryview, BatchHeader]]:
+    """The batches of a snapshot, checked. CorruptFile when one is not whole; FileNotFoundError."""
     with open(path, "rb") as file:
         content = memoryview(file.read())
     try:

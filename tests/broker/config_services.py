@@ -40,6 +40,10 @@ class MemoryLog:
         """Every record with its offset."""
         return iter(enumerate(self.records))
 
+    def bootstrap_records(self) -> list[Message]:
+        """What a formatted directory begins with: nothing here."""
+        return []
+
     def begin_epoch(self) -> None:
         """Take the lead: nothing to write."""
 

@@ -188,3 +188,33 @@ class TestKafkasOwnTool:
 
 def dumped_records(out):
     return [json.loads(line.split("payload: ")[1]) for line in out.splitlines() if "payload: " in line]
+
+
+class TestBootstrap:
+    """`kafka-storage format` leaves the first records in a file beside the log's directory."""
+
+    def write(self, broker, *levels):
+        records = [stored.FeatureLevelRecord(name=name, feature_level=level) for name, level in levels]
+        written = write_snapshot(broker, 0, records)
+        written.rename(broker.directory.parent / "bootstrap.checkpoint")
+
+    def test_a_directory_that_kafka_formatted_begins_with_its_levels(self, tmp_path):
+        broker = MetadataBroker(tmp_path, started=False)
+        self.write(broker, ("metadata.version", 29), ("eligible.leader.replicas.version", 1))
+        broker.load()
+        broker.start()
+        image = broker.metadata.image
+        assert image.features == {"metadata.version": 29, "eligible.leader.replicas.version": 1}
+        assert image.configs_of(ResourceType.BROKER, "") == {"min.insync.replicas": "1"}
+
+    def test_a_log_that_has_levels_keeps_them(self, broker):
+        self.write(broker, ("metadata.version", 29))
+        broker.restart()
+        assert broker.metadata.image.features["metadata.version"] == 30
+
+    def test_levels_that_are_not_supported_refuse_the_start_before_anything_is_written(self, tmp_path):
+        broker = MetadataBroker(tmp_path, started=False)
+        self.write(broker, ("metadata.version", 31))
+        with pytest.raises(ValueError, match=r"metadata\.version at 31"):
+            broker.load()
+        assert broker.metadata_log.end_offset == 0
