@@ -16,7 +16,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.create_topics import CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse
 from ..config.describe import describe_topic
 from ..metadata.refusal import Refused
-from ..metadata.topic_creation import NewTopic, check_partition_total, check_record_total
+from ..metadata.topic_creation import NewTopic
 
 if TYPE_CHECKING:
     from ...protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
@@ -32,34 +32,17 @@ def handle(request: CreateTopicsRequest, context: RequestContext, services: Serv
     """Plan every topic, then create those that can be."""
     counts = Counter(topic.name for topic in request.topics)
     wanted = [topic for topic in request.topics if counts[topic.name] == 1]
-    results: dict[str, CreatableTopicResult] = {}
+    metadata = services.metadata
     try:
-        planned = _plan(wanted, services, results)
+        planned, refused = metadata.plan_topics([_new_topic(topic) for topic in wanted])
         if not request.validate_only:
-            services.metadata.create_planned_topics(planned)
-        for topic in planned:
-            results[topic.name] = _created(topic, context.api_version, services)
-    except Refused as refused:
-        results = {topic.name: _failed(topic.name, refused) for topic in wanted}
+            metadata.create_planned_topics(planned)
+    except Refused as refusal:
+        planned, refused = [], {topic.name: refusal for topic in wanted}
+    results = {topic.name: _created(topic, context.api_version, services) for topic in planned}
+    results |= {name: _failed(name, refusal) for name, refusal in refused.items()}
     duplicates = [_duplicate(name) for name, count in counts.items() if count > 1]
     return CreateTopicsResponse(topics=[*(results[topic.name] for topic in wanted), *duplicates])
-
-
-def _plan(
-    wanted: list[CreatableTopic], services: Services, results: dict[str, CreatableTopicResult]
-) -> list[PlannedTopic]:
-    """What can be created; the rest goes into `results`. Refused when the request as a whole is too much."""
-    metadata = services.metadata
-    new_topics = [_new_topic(topic) for topic in wanted]
-    check_partition_total(new_topics, metadata.topic_defaults())
-    planned = []
-    for topic in new_topics:
-        try:
-            planned.append(metadata.plan_topic(topic))
-        except Refused as refused:
-            results[topic.name] = _failed(topic.name, refused)
-    check_record_total(sum(len(topic.records) for topic in planned))
-    return planned
 
 
 def _new_topic(topic: CreatableTopic) -> NewTopic:

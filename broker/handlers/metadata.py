@@ -26,12 +26,15 @@ from ...protocol.primitives import ZERO_UUID
 from ..metadata.authorized_operations import CLUSTER_OPERATIONS, NOT_ASKED_FOR, TOPIC_OPERATIONS
 from ..metadata.endpoints import endpoint_for
 from ..metadata.partition_image import NO_LEADER
-from ..metadata.refusal import Refused
-from ..metadata.topic_names import is_internal, problem_with
+from ..metadata.topic_names import CLUSTER_METADATA_TOPIC, is_internal, problem_with
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ...protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
+    from ..metadata.image import MetadataImage
     from ..metadata.partition_image import PartitionImage, TopicImage
+    from ..metadata.refusal import Refused
     from ..request import RequestContext
     from ..services import Services
 
@@ -89,9 +92,15 @@ def _topics(request: MetadataRequest, api_version: int, services: Services) -> l
     ids = [topic.topic_id for topic in asked if topic.topic_id != ZERO_UUID]
     if ids:
         return [_by_id(topic_id, services) for topic_id in dict.fromkeys(ids)]
-    may_create = request.allow_auto_topic_creation and services.config.auto_create_topics_enable
-    names = dict.fromkeys(topic.name or "" for topic in asked)
-    return [_by_name(name, services, may_create=may_create) for name in names]
+    names = list(dict.fromkeys(topic.name or "" for topic in asked))
+    refused: dict[str, Refused] = {}
+    if request.allow_auto_topic_creation and services.config.auto_create_topics_enable:
+        refused = services.metadata.auto_create_topics([name for name in names if _can_be_created(name, image)])
+    return [_by_name(name, image, refused) for name in names]
+
+
+def _can_be_created(name: str, image: MetadataImage) -> bool:
+    return name not in image.topics_by_name and name != CLUSTER_METADATA_TOPIC and problem_with(name) is None
 
 
 def _by_id(topic_id: bytes, services: Services) -> MetadataResponseTopic:
@@ -102,22 +111,15 @@ def _by_id(topic_id: bytes, services: Services) -> MetadataResponseTopic:
     return _shape(topic, image.node_id)
 
 
-def _by_name(name: str, services: Services, *, may_create: bool) -> MetadataResponseTopic:
-    image = services.metadata.image
+def _by_name(name: str, image: MetadataImage, refused: Mapping[str, Refused]) -> MetadataResponseTopic:
     topic = image.topics_by_name.get(name)
-    if topic is None:
-        if problem_with(name) is not None:
-            return MetadataResponseTopic(error_code=ErrorCode.INVALID_TOPIC_EXCEPTION, name=name)
-        if not may_create:
-            return _unknown(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        try:
-            topic = services.metadata.auto_create_topic(name)
-        except Refused as refused:
-            return _unknown(name, refused.code)
-    return _shape(topic, image.node_id)
-
-
-def _unknown(name: str, error: ErrorCode) -> MetadataResponseTopic:
+    if topic is not None:
+        return _shape(topic, image.node_id)
+    error = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if name in refused:
+        error = refused[name].code
+    elif problem_with(name) is not None:
+        error = ErrorCode.INVALID_TOPIC_EXCEPTION
     return MetadataResponseTopic(error_code=error, name=name, is_internal=is_internal(name))
 
 

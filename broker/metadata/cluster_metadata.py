@@ -28,7 +28,16 @@ from .registration import (
     registration_record,
 )
 from .topic_configs import checked_topic_configs
-from .topic_creation import NewTopic, PlannedTopic, TopicDefaults, check_name, config_records, plan_topic
+from .topic_creation import (
+    NewTopic,
+    PlannedTopic,
+    TopicDefaults,
+    check_name,
+    check_partition_total,
+    check_record_total,
+    config_records,
+    plan_topic,
+)
 from .topic_names import is_internal
 from .transactions import TransactionFilter
 
@@ -158,6 +167,22 @@ class ClusterMetadata:
         configs = checked_topic_configs(topic.configs.items(), self.config.layers)
         return plan_topic(self.image, topic, configs, self._new_topic_id(), self.topic_defaults())
 
+    def plan_topics(self, topics: Sequence[NewTopic]) -> tuple[list[PlannedTopic], dict[str, Refused]]:
+        """Decide on the new topics of one request: those that can be, and by name why the others cannot.
+
+        Raises Refused when the request as a whole asks for too much.
+        """
+        check_partition_total(topics, self.topic_defaults())
+        planned: list[PlannedTopic] = []
+        refused: dict[str, Refused] = {}
+        for topic in topics:
+            try:
+                planned.append(self.plan_topic(topic))
+            except Refused as refusal:
+                refused[topic.name] = refusal
+        check_record_total(sum(len(topic.records) for topic in planned))
+        return planned, refused
+
     def create_planned_topics(self, planned: Sequence[PlannedTopic]) -> list[TopicImage]:
         """Create topics that were planned since the image last changed, all or none. Raises Refused."""
         if not planned:
@@ -174,9 +199,22 @@ class ClusterMetadata:
         """Create one topic. Raises Refused."""
         return self.create_planned_topics([self.plan_topic(topic)])[0]
 
+    def auto_create_topics(self, names: Sequence[str]) -> dict[str, Refused]:
+        """Create topics that somebody used, with the broker's defaults or as their kind has it; say which cannot be."""
+        new_topics = [internal_topic(name, self.config) if is_internal(name) else NewTopic(name) for name in names]
+        try:
+            planned, refused = self.plan_topics(new_topics)
+            self.create_planned_topics(planned)
+        except Refused as refusal:
+            return dict.fromkeys(names, refusal)
+        return refused
+
     def auto_create_topic(self, name: str) -> TopicImage:
-        """Create a topic that somebody used, with the broker's defaults or as its kind has it. Raises Refused."""
-        return self.create_topic(internal_topic(name, self.config) if is_internal(name) else NewTopic(name))
+        """Create one topic that somebody used. Raises Refused."""
+        refused = self.auto_create_topics([name])
+        if refused:
+            raise refused[name]
+        return self.image.topics_by_name[name]
 
     def ensure_internal_topic(self, name: str) -> TopicImage:
         """An internal topic, created when it is not there. Raises Refused."""

@@ -121,9 +121,18 @@ class TestCreation:
         assert codes(ask(broker, 12, "a_b")) == {"a_b": "INVALID_TOPIC_EXCEPTION"}
 
     def test_the_metadata_log_is_no_topic(self, broker):
-        response = ask(broker, 12, "__cluster_metadata", **NO_AUTO)
-        assert codes(response) == {"__cluster_metadata": "UNKNOWN_TOPIC_OR_PARTITION"}
-        assert codes(ask(broker, 12, "__cluster_metadata")) != {"__cluster_metadata": "NONE"}
+        for fields in ({}, NO_AUTO):
+            response = ask(broker, 12, "__cluster_metadata", **fields)
+            assert codes(response) == {"__cluster_metadata": "UNKNOWN_TOPIC_OR_PARTITION"}
+
+    def test_topics_that_one_request_creates_do_not_collide_with_each_other(self, broker):
+        assert codes(ask(broker, 12, "a.b", "a_b")) == {"a.b": "NONE", "a_b": "NONE"}
+
+    def test_a_request_that_would_create_too_much_creates_nothing(self, tmp_path):
+        broker = MetadataBroker(tmp_path, ["num.partitions=5000"])
+        expected = dict.fromkeys("abc", "POLICY_VIOLATION")
+        assert codes(ask(broker, 12, "a", "b", "c")) == expected
+        assert not broker.metadata.image.topics_by_name
 
     def test_an_internal_topic_is_marked_as_one(self, broker):
         [found] = ask(broker, 12, "__consumer_offsets").topics
