@@ -5,46 +5,24 @@ The definitions are not part of the project: the tests skip where they are not b
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import ottla.protocol.messages
-import ottla.protocol.stored
 import pytest
-from ottla.protocol import consumer_protocol, control_records, headers
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.schema import FRESH, FieldSpec, Message, Struct, Versions
 from ottla.protocol.source import is_flexible
+
+from .generated_messages import API_MESSAGES, STORED
 
 DEFINITIONS = Path(__file__).resolve().parents[3] / "shared" / "kafka-messages"
 FOLDERS = ("client", "group-coordinator", "transaction-coordinator", "share-coordinator", "metadata", "storage")
 
 # What an authenticator keeps in an Envelope request, and the key of control records, which has a codec of its own.
 NOT_OURS = {"DefaultPrincipalData", "ControlRecordTypeSchema"}
-
-
-def modules_of(package: Any) -> list[Any]:
-    return [
-        importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
-    ]
-
-
-def messages_in(module: Any) -> list[type[Message]]:
-    found = (value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Message))
-    return [kind for kind in found if kind.__module__ == module.__name__]
-
-
-API_MESSAGES = [kind for module in modules_of(ottla.protocol.messages) for kind in messages_in(module)]
-STORED = [
-    kind
-    for module in [*modules_of(ottla.protocol.stored), control_records, consumer_protocol, headers]
-    for kind in messages_in(module)
-]
 
 
 @cache
