@@ -13,37 +13,59 @@ from ..protocol.messages.alter_configs import AlterConfigsRequest
 from ..protocol.messages.api_versions import ApiVersion, ApiVersionsRequest
 from ..protocol.messages.create_partitions import CreatePartitionsRequest
 from ..protocol.messages.create_topics import CreateTopicsRequest
+from ..protocol.messages.delete_groups import DeleteGroupsRequest
 from ..protocol.messages.delete_records import DeleteRecordsRequest
 from ..protocol.messages.delete_topics import DeleteTopicsRequest
 from ..protocol.messages.describe_cluster import DescribeClusterRequest
 from ..protocol.messages.describe_configs import DescribeConfigsRequest
+from ..protocol.messages.describe_groups import DescribeGroupsRequest
 from ..protocol.messages.describe_topic_partitions import DescribeTopicPartitionsRequest
 from ..protocol.messages.fetch import FetchRequest
+from ..protocol.messages.find_coordinator import FindCoordinatorRequest
+from ..protocol.messages.heartbeat import HeartbeatRequest
 from ..protocol.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
 from ..protocol.messages.init_producer_id import InitProducerIdRequest
+from ..protocol.messages.join_group import JoinGroupRequest
+from ..protocol.messages.leave_group import LeaveGroupRequest
 from ..protocol.messages.list_config_resources import ListConfigResourcesRequest
+from ..protocol.messages.list_groups import ListGroupsRequest
 from ..protocol.messages.list_offsets import ListOffsetsRequest
 from ..protocol.messages.metadata import MetadataRequest
+from ..protocol.messages.offset_commit import OffsetCommitRequest
+from ..protocol.messages.offset_delete import OffsetDeleteRequest
+from ..protocol.messages.offset_fetch import OffsetFetchRequest
 from ..protocol.messages.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 from ..protocol.messages.produce import ProduceRequest
+from ..protocol.messages.sync_group import SyncGroupRequest
 from .handlers import (
     alter_configs,
     api_versions,
     create_partitions,
     create_topics,
+    delete_groups,
     delete_records,
     delete_topics,
     describe_cluster,
     describe_configs,
+    describe_groups,
     describe_topic_partitions,
     fetch,
+    find_coordinator,
+    heartbeat,
     incremental_alter_configs,
     init_producer_id,
+    join_group,
+    leave_group,
     list_config_resources,
+    list_groups,
     list_offsets,
     metadata,
+    offset_commit,
+    offset_delete,
+    offset_fetch,
     offset_for_leader_epoch,
     produce,
+    sync_group,
 )
 
 if TYPE_CHECKING:
@@ -70,6 +92,15 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.FETCH, 4, 18, FetchRequest, fetch.handle),
         Api(ApiKey.LIST_OFFSETS, 1, 11, ListOffsetsRequest, list_offsets.handle),
         Api(ApiKey.METADATA, 0, 13, MetadataRequest, metadata.handle),
+        Api(ApiKey.OFFSET_COMMIT, 2, 10, OffsetCommitRequest, offset_commit.handle),
+        Api(ApiKey.OFFSET_FETCH, 1, 10, OffsetFetchRequest, offset_fetch.handle),
+        Api(ApiKey.FIND_COORDINATOR, 0, 6, FindCoordinatorRequest, find_coordinator.handle),
+        Api(ApiKey.JOIN_GROUP, 0, 9, JoinGroupRequest, join_group.handle),
+        Api(ApiKey.HEARTBEAT, 0, 4, HeartbeatRequest, heartbeat.handle),
+        Api(ApiKey.LEAVE_GROUP, 0, 5, LeaveGroupRequest, leave_group.handle),
+        Api(ApiKey.SYNC_GROUP, 0, 5, SyncGroupRequest, sync_group.handle),
+        Api(ApiKey.DESCRIBE_GROUPS, 0, 6, DescribeGroupsRequest, describe_groups.handle),
+        Api(ApiKey.LIST_GROUPS, 0, 5, ListGroupsRequest, list_groups.handle),
         Api(ApiKey.API_VERSIONS, 0, 4, ApiVersionsRequest, api_versions.handle),
         Api(ApiKey.CREATE_TOPICS, 2, 7, CreateTopicsRequest, create_topics.handle),
         Api(ApiKey.DELETE_TOPICS, 1, 6, DeleteTopicsRequest, delete_topics.handle),
@@ -79,7 +110,9 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.DESCRIBE_CONFIGS, 1, 4, DescribeConfigsRequest, describe_configs.handle),
         Api(ApiKey.ALTER_CONFIGS, 0, 2, AlterConfigsRequest, alter_configs.handle),
         Api(ApiKey.CREATE_PARTITIONS, 0, 3, CreatePartitionsRequest, create_partitions.handle),
+        Api(ApiKey.DELETE_GROUPS, 0, 2, DeleteGroupsRequest, delete_groups.handle),
         Api(ApiKey.INCREMENTAL_ALTER_CONFIGS, 0, 1, IncrementalAlterConfigsRequest, incremental_alter_configs.handle),
+        Api(ApiKey.OFFSET_DELETE, 0, 0, OffsetDeleteRequest, offset_delete.handle),
         Api(ApiKey.DESCRIBE_CLUSTER, 0, 2, DescribeClusterRequest, describe_cluster.handle),
         Api(ApiKey.LIST_CONFIG_RESOURCES, 0, 1, ListConfigResourcesRequest, list_config_resources.handle),
         Api(ApiKey.DESCRIBE_TOPIC_PARTITIONS, 0, 0, DescribeTopicPartitionsRequest, describe_topic_partitions.handle),

@@ -18,6 +18,7 @@ from ..storage.log_directory import LogDirectoryError
 from .api_table import APIS, advertised
 from .clock import SystemClock
 from .coordinators.fetch_session import FetchSessionCache
+from .coordinators.group_settings import GroupSettings
 from .coordinators.producer_ids import ProducerIds
 from .dispatch import Dispatcher
 from .metadata.broker_image import Endpoint
@@ -26,6 +27,7 @@ from .metadata.features import UnsupportedFeature
 from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, UnreadableMetadata, metadata_log_config
 from .metadata.registration import BrokerIdentity
 from .runtime.dynamic_config import DynamicConfig, with_stored
+from .runtime.group_coordinators import GroupCoordinators
 from .runtime.log_directories import LogDirectories
 from .runtime.log_duties import LogDuties
 from .runtime.long_poll import FetchPurgatory
@@ -87,6 +89,7 @@ class Broker:
         if self._services is None or self._directories is None or self._server is None or self._duties is None:
             return
         self._duties.stop()
+        self._services.groups.stop()
         await self._server.stop()
         metadata = self._services.metadata
         broker_epoch = metadata.image.brokers[self._config.node_id].broker_epoch
@@ -157,7 +160,13 @@ class Broker:
             partitions=partitions,
             fetches=FetchPurgatory(self._timers, self._clock),
             fetch_sessions=FetchSessionCache(config.max_incremental_fetch_session_cache_slots, _random_session_id),
-            groups=None,
+            groups=GroupCoordinators(
+                partitions=partitions,
+                clock=self._clock,
+                timers=self._timers,
+                settings=_group_settings(config),
+                new_uuid_text=lambda: str(uuid.uuid4()),
+            ),
             producer_ids=ProducerIds(metadata.allocate_producer_ids),
             apis=advertised(),
         )
@@ -176,7 +185,8 @@ class Broker:
         ]
         directories.set_aside_strays(known)
         services.partitions.open_all()
-        metadata.listeners += [DynamicConfig(services, lambda _: None), services.partitions]
+        metadata.listeners += [DynamicConfig(services, lambda _: None), services.partitions, services.groups]
+        services.groups.start()
 
     def _advertised_addresses(self) -> list[tuple[str, str, int]]:
         told = []
@@ -206,6 +216,18 @@ class Broker:
         deadline_ms = self._timers.next_deadline_ms()
         if deadline_ms is not None:
             self._wake_at(deadline_ms)
+
+
+def _group_settings(config: BrokerConfig) -> GroupSettings:
+    return GroupSettings(
+        session_timeout_min_ms=config.group_min_session_timeout_ms,
+        session_timeout_max_ms=config.group_max_session_timeout_ms,
+        initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
+        group_size_max=config.group_max_size,
+        offset_metadata_bytes_max=config.offset_metadata_max_bytes,
+        offsets_retention_ms=config.offsets_retention_ms,
+        offsets_check_interval_ms=config.offsets_retention_check_interval_ms,
+    )
 
 
 def _random_uuid() -> bytes:

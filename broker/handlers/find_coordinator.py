@@ -1,0 +1,65 @@
+"""FindCoordinator 0-6: the broker that looks after a group, a transactional id or a share partition.
+
+Here it is always this broker, once `__consumer_offsets` is there: the first group creates it. Transactions and share
+groups are not served yet; they are answered INVALID_REQUEST with a reason, which clients take for final, where
+COORDINATOR_NOT_AVAILABLE would make them ask for ever.
+
+Version notes: 1 names the kind of key, 3 is flexible, 4 asks for several keys at once (KIP-699), 6 knows share
+partitions (KIP-932).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.find_coordinator import Coordinator, FindCoordinatorResponse
+from ..metadata.endpoints import endpoint_for
+from ..metadata.refusal import Refused
+from ..metadata.topic_names import GROUP_METADATA_TOPIC
+
+if TYPE_CHECKING:
+    from ...protocol.messages.find_coordinator import FindCoordinatorRequest
+    from ..request import RequestContext
+    from ..services import Services
+
+_GROUP: Final = 0
+_NOT_SERVED: Final = {1: "transactions are not served yet", 2: "share groups are not served yet"}
+_FIRST_VERSION_WITH_KEYS = 4
+_NO_NODE = -1
+
+
+def handle(request: FindCoordinatorRequest, context: RequestContext, services: Services) -> FindCoordinatorResponse:
+    """Answer every key."""
+    keys = request.coordinator_keys if context.api_version >= _FIRST_VERSION_WITH_KEYS else [request.key]
+    code, message = _problem(request.key_type, services)
+    coordinators = [_coordinator(key, code, message, context, services) for key in keys]
+    if context.api_version >= _FIRST_VERSION_WITH_KEYS:
+        return FindCoordinatorResponse(coordinators=coordinators)
+    [only] = coordinators
+    return FindCoordinatorResponse(
+        error_code=only.error_code,
+        error_message=only.error_message,
+        node_id=only.node_id,
+        host=only.host,
+        port=only.port,
+    )
+
+
+def _problem(key_type: int, services: Services) -> tuple[ErrorCode, str | None]:
+    if key_type != _GROUP:
+        return ErrorCode.INVALID_REQUEST, _NOT_SERVED.get(key_type, f"there is no kind of key {key_type}")
+    try:
+        services.metadata.ensure_internal_topic(GROUP_METADATA_TOPIC)
+    except Refused as error:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE, str(error)
+    return ErrorCode.NONE, None
+
+
+def _coordinator(
+    key: str, code: ErrorCode, message: str | None, context: RequestContext, services: Services
+) -> Coordinator:
+    if code is not ErrorCode.NONE:
+        return Coordinator(key=key, error_code=code, error_message=message, node_id=_NO_NODE, host="", port=-1)
+    address = endpoint_for(context, services.config)
+    return Coordinator(key=key, node_id=services.config.node_id, host=address.host, port=address.port, error_message="")
