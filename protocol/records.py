@@ -7,7 +7,7 @@ Kafka: `DefaultRecord`, `DefaultRecordBatch.RecordIterator`, `MemoryRecordsBuild
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from crc32c import crc32c
 
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .primitives import Buffer
     from .record_batch import BatchHeader
 
+_Fields: TypeAlias = "tuple[int, int, bytes | None, bytes | None, tuple[RecordHeader, ...]]"
+
+# What a NamedTuple's own constructor ends in; without its keyword handling.
+_new_tuple = tuple.__new__
 _INT_MAX = (1 << 31) - 1
 _LONG_MASK = (1 << 64) - 1
 _VARINT_BITS_MAX = 35
@@ -92,37 +96,59 @@ def _read_all(data: bytes, header: BatchHeader) -> Iterator[Record]:
         end = position + size
         if size < 0 or end > len(data):
             raise CorruptBatch(f"a record claims {size} bytes, {len(data) - position} are there")
-        # One byte of attributes, of which no bit means anything yet.
-        timestamp_delta, position = _read_varlong(data, position + 1)
-        offset_delta, position = _read_varint(data, position)
-        key, position = _read_nullable_bytes(data, position, end)
-        value, position = _read_nullable_bytes(data, position, end)
-        count, position = _read_varint(data, position)
-        headers: tuple[RecordHeader, ...] = ()
-        if count:
-            headers, position = _read_headers(data, position, end, count)
-        if position != end:
-            raise CorruptBatch(f"a record claims {size} bytes, its fields take {size + position - end}")
+        timestamp_delta, offset_delta, key, value, headers = _read_fields(data, position, end)
         timestamp = base_timestamp + timestamp_delta if append_time is None else append_time
-        yield Record(base_offset + offset_delta, timestamp, key, value, headers)
+        position = end
+        yield _new_tuple(Record, (base_offset + offset_delta, timestamp, key, value, headers))
     if position != len(data):
         raise CorruptBatch(f"{len(data) - position} bytes follow the last of {header.record_count} records")
 
 
-def _read_headers(data: bytes, position: int, end: int, count: int) -> tuple[tuple[RecordHeader, ...], int]:
+def _read_fields(data: bytes, start: int, end: int) -> _Fields:
+    """Read what stands between `start` and `end`.
+
+    The position only grows, so one comparison at the end finds every field that claimed too much. Varints of one
+    byte, most of them, are read here and not by a call.
+    """
+    # One byte of attributes, of which no bit means anything yet.
+    byte = data[start + 1]
+    if byte < 0x80:
+        timestamp_delta, position = (byte >> 1) ^ -(byte & 1), start + 2
+    else:
+        timestamp_delta, position = _read_varlong(data, start + 1)
+    byte = data[position]
+    if byte < 0x80:
+        offset_delta, position = (byte >> 1) ^ -(byte & 1), position + 1
+    else:
+        offset_delta, position = _read_varint(data, position)
+    key, position = _read_nullable_bytes(data, position)
+    value, position = _read_nullable_bytes(data, position)
+    headers: tuple[RecordHeader, ...] = ()
+    if data[position]:
+        headers, position = _read_headers(data, position, end)
+    else:
+        position += 1
+    if position != end:
+        raise CorruptBatch(f"a record claims {end - start} bytes, its fields {position - start}")
+    return timestamp_delta, offset_delta, key, value, headers
+
+
+def _read_headers(data: bytes, position: int, end: int) -> tuple[tuple[RecordHeader, ...], int]:
+    count, position = _read_varint(data, position)
     if not 0 <= count <= end - position:
         raise CorruptBatch(f"a record claims {count} headers in {end - position} bytes")
     headers = []
     for _ in range(count):
-        key, position = _read_nullable_bytes(data, position, end)
+        key, position = _read_nullable_bytes(data, position)
         if key is None:
             raise CorruptBatch("a record header has no key")
-        value, position = _read_nullable_bytes(data, position, end)
-        headers.append(RecordHeader(key.decode(_UTF8, _UTF8_ERRORS), value))
+        value, position = _read_nullable_bytes(data, position)
+        headers.append(_new_tuple(RecordHeader, (key.decode(_UTF8, _UTF8_ERRORS), value)))
     return tuple(headers), position
 
 
-def _read_nullable_bytes(data: bytes, position: int, end: int) -> tuple[bytes | None, int]:
+def _read_nullable_bytes(data: bytes, position: int) -> tuple[bytes | None, int]:
+    """Read a length and that many bytes; the position behind them may be beyond the end, which the caller checks."""
     byte = data[position]
     if byte < 0x80:
         size, position = (byte >> 1) ^ -(byte & 1), position + 1
@@ -130,10 +156,7 @@ def _read_nullable_bytes(data: bytes, position: int, end: int) -> tuple[bytes | 
         size, position = _read_varint(data, position)
     if size < 0:
         return None, position
-    behind = position + size
-    if behind > end:
-        raise CorruptBatch(f"a record's field claims {size} bytes, {end - position} are there")
-    return data[position:behind], behind
+    return data[position : position + size], position + size
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:

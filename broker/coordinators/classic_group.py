@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from .group_settings import GroupSettings
 
 
+_ABSENT_STATIC_WAIT_MS_MIN = 100
+"""However short a rebalance timeout a client asks for, absent static members are not waited for in a busy loop."""
+
+
 class ClassicGroup:
     """One group. Methods that may park or answer somebody return effects; the caller carries them out in order."""
 
@@ -328,7 +332,8 @@ class ClassicGroup:
             return [self._emptied(now)]
         if not self.members.elect_joined_leader():
             # Only static members are left, and none has come: wait until their sessions tell who is alive.
-            self.join_deadline_ms = self.wake_by(now.monotonic_ms + self.members.rebalance_timeout_ms())
+            wait_ms = max(self.members.rebalance_timeout_ms(), _ABSENT_STATIC_WAIT_MS_MIN)
+            self.join_deadline_ms = self.wake_by(now.monotonic_ms + wait_ms)
             return []
         return self._begin_generation(now)
 

@@ -9,7 +9,7 @@ from ...protocol.errors import ErrorCode
 from .classic_group import refused_join
 from .classic_group_state import ClassicGroupState
 from .classic_member import ClassicMember, requested_protocols, select_protocol
-from .group_effects import Append, Caller, Effect, Moment, Reply
+from .group_effects import Append, Caller, Effect, Moment, Reply, append_error
 from .group_records import group_metadata_record
 from .group_settings import NEW_MEMBER_JOIN_TIMEOUT_MS
 
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 
 _FIRST_VERSION_WITH_MEMBER_ID_REQUIRED = 4
 _FIRST_VERSION_WITH_SKIP_ASSIGNMENT = 9
-
-
-def append_error(code: ErrorCode) -> ErrorCode:
-    """What a member is told when the group's log could not take a record."""
-    if code in (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.NOT_ENOUGH_REPLICAS, ErrorCode.REQUEST_TIMED_OUT):
-        return ErrorCode.COORDINATOR_NOT_AVAILABLE
-    if code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.KAFKA_STORAGE_ERROR):
-        return ErrorCode.NOT_COORDINATOR
-    if code in (ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.RECORD_LIST_TOO_LARGE, ErrorCode.INVALID_FETCH_SIZE):
-        return ErrorCode.UNKNOWN_SERVER_ERROR
-    return code
 
 
 def join(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from ...protocol.errors import ErrorCode
 from .classic_group import refused_sync
 from .classic_group_state import ClassicGroupState
-from .classic_join import append_error
-from .group_effects import Append, Caller, Effect, Moment, Reply
+from .group_effects import Append, Caller, Effect, Moment, Reply, append_error
 from .group_records import group_metadata_record
 
 if TYPE_CHECKING:

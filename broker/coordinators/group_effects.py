@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from ...protocol.errors import ErrorCode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...protocol.errors import ErrorCode
     from ...protocol.messages.join_group import JoinGroupResponse
     from ...protocol.messages.sync_group import SyncGroupResponse
     from .group_records import GroupRecord
@@ -61,3 +62,20 @@ Effect: TypeAlias = Append | Reply
 def nothing_more() -> list[Effect]:
     """The continuation of an append that nobody waits for."""
     return []
+
+
+_ANSWERS_TO_APPEND_ERRORS = {
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
+    ErrorCode.MESSAGE_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
+    ErrorCode.RECORD_LIST_TOO_LARGE: ErrorCode.UNKNOWN_SERVER_ERROR,
+    ErrorCode.INVALID_FETCH_SIZE: ErrorCode.UNKNOWN_SERVER_ERROR,
+}
+
+
+def append_error(code: ErrorCode) -> ErrorCode:
+    """What a client is told when its group's records could not be written (`CoordinatorOperationExceptionHelper`)."""
+    return _ANSWERS_TO_APPEND_ERRORS.get(code, code)

@@ -14,7 +14,7 @@ from ...protocol.stored.classic_groups import GroupMetadataKey, GroupMetadataVal
 from . import classic_join, classic_leave, classic_sync
 from .classic_group import ClassicGroup, refused_join, refused_sync
 from .classic_group_state import ClassicGroupState
-from .group_effects import Append, Caller, Effect, Moment, nothing_more
+from .group_effects import Append, Caller, Effect, Moment, append_error, nothing_more
 from .group_offsets import CommittedOffset, GroupOffsets
 from .group_records import GroupRecord, group_tombstone, new_group_record, offset_tombstone
 from .offset_commits import OffsetToCommit, check_commit, commit_records
@@ -217,4 +217,4 @@ def _ignored(_: ErrorCode) -> list[Effect]:
 
 
 def _group_unwritten(caller: Caller, code: ErrorCode) -> list[Effect]:
-    return [refused_join(caller.waiter, "", classic_join.append_error(code))]
+    return [refused_join(caller.waiter, "", append_error(code))]

@@ -11,42 +11,38 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...protocol.errors import ErrorCode, ProtocolError
-from ...protocol.records import Record, build_batch, read_records
-from ...storage.append import AppendError, AppendOrigin
-from ..coordinators.group_effects import Append, Caller, Moment, Reply
-from ..coordinators.group_records import decode_record, encode_record
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.join_group import JoinGroupResponse
+from ...storage.append import AppendError
+from ..coordinators.group_effects import Append, Caller, Moment, Reply, append_error
 from ..coordinators.group_shard import GroupShard
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
 from ..request import Deferred
+from .group_log import GroupLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from ...protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
+    from ...protocol.messages.heartbeat import HeartbeatRequest
+    from ...protocol.messages.join_group import JoinGroupRequest
     from ...protocol.messages.leave_group import MemberIdentity, MemberResponse
+    from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
     from ..clock import Clock
     from ..coordinators.classic_group import ClassicGroup
     from ..coordinators.group_effects import Effect
     from ..coordinators.group_records import GroupRecord
     from ..coordinators.group_settings import GroupSettings
+    from ..coordinators.offset_commits import OffsetToCommit
     from ..metadata.partition_image import TopicImage
     from ..request import RequestContext
-    from .partitions import Partition, Partitions
+    from .partitions import Partitions
     from .timers import TimerHandle, Timers
 
 logger = logging.getLogger(__name__)
 
-# What a client is told when the group's records cannot be written (Kafka: CoordinatorOperationExceptionHelper).
-_APPEND_ERRORS = {
-    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_ENOUGH_REPLICAS: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.REQUEST_TIMED_OUT: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_LEADER_OR_FOLLOWER: ErrorCode.NOT_COORDINATOR,
-    ErrorCode.KAFKA_STORAGE_ERROR: ErrorCode.NOT_COORDINATOR,
-}
+_FIRST_JOIN_VERSION_WITH_NULL_PROTOCOL = 7
 
 
 class _GroupTimer(NamedTuple):
@@ -54,11 +50,16 @@ class _GroupTimer(NamedTuple):
     handle: TimerHandle
 
 
-class _Hosted(NamedTuple):
-    """A shard, the partition that it lives in, and the timers of its groups."""
+class _Parked(NamedTuple):
+    deferred: Deferred[Any]
+    api_version: int
+
+
+class HostedShard(NamedTuple):
+    """A shard, the log that it lives in, and the timers of its groups."""
 
     shard: GroupShard
-    partition: Partition
+    log: GroupLog
     timers: dict[str, _GroupTimer]
 
 
@@ -79,8 +80,8 @@ class GroupCoordinators(MetadataListener):
         self._timers = timers
         self._settings = settings
         self._new_uuid_text = new_uuid_text
-        self._hosted: list[_Hosted] = []
-        self._waiting: dict[int, Deferred[Any]] = {}
+        self._hosted: list[HostedShard] = []
+        self._waiting: dict[int, _Parked] = {}
         self._next_waiter = 0
         self._clean_up_timer: TimerHandle | None = None
 
@@ -92,12 +93,10 @@ class GroupCoordinators(MetadataListener):
         self._schedule_clean_up()
 
     def stop(self) -> None:
-        """Expire nothing any more."""
+        """Give all groups up: who waits is told to look for the coordinator again."""
         if self._clean_up_timer is not None:
             self._clean_up_timer.cancel()
-        for hosted in self._hosted:
-            for timer in hosted.timers.values():
-                timer.handle.cancel()
+        self._unload()
 
     def topic_created(self, topic: TopicImage) -> None:
         """Host the shards of `__consumer_offsets` when it comes to be."""
@@ -114,7 +113,7 @@ class GroupCoordinators(MetadataListener):
 
     def _host_new_partitions(self) -> None:
         while (partition := self._partitions.get(GROUP_METADATA_TOPIC, len(self._hosted))) is not None:
-            hosted = _Hosted(GroupShard(self._settings), partition, {})
+            hosted = HostedShard(GroupShard(self._settings), GroupLog(partition), {})
             self._hosted.append(hosted)
             self._load(hosted)
 
@@ -126,40 +125,18 @@ class GroupCoordinators(MetadataListener):
             hosted.timers.clear()
             self._run(hosted, hosted.shard.unload(self._now()))
 
-    def _load(self, hosted: _Hosted) -> None:
-        log = hosted.partition.log
+    def _load(self, hosted: HostedShard) -> None:
         count = 0
-        for batch, header in log.batches(log.log_start_offset):
-            if header.is_control:
-                continue
-            for record in read_records(batch, 0, header):
-                decoded = self._decoded(hosted, record)
-                if decoded is not None:
-                    hosted.shard.replay(decoded, record.offset)
-                    count += 1
+        for offset, record in hosted.log.read_all():
+            hosted.shard.replay(record, offset)
+            count += 1
         if count:
-            logger.info("%s: %d groups from %d records", hosted.partition.name, len(hosted.shard.groups), count)
+            logger.info("%s: %d groups from %d records", hosted.log.partition.name, len(hosted.shard.groups), count)
         self._run(hosted, hosted.shard.resume(self._now()))
         for group in hosted.shard.groups.values():
             self._arm(hosted, group)
 
-    @staticmethod
-    def _decoded(hosted: _Hosted, record: Record) -> GroupRecord | None:
-        if record.key is None:
-            return None
-        try:
-            return decode_record(record.key, record.value)
-        except ProtocolError as error:
-            logger.error("%s: the record at %d is passed over: %s", hosted.partition.name, record.offset, error)
-            return None
-
-    # Requests
-
-    def hosting(self, group_id: str) -> _Hosted | None:
-        """Where a group lives; None while `__consumer_offsets` is not there."""
-        if not self._hosted:
-            return None
-        return self._hosted[partition_for(group_id, len(self._hosted))]
+    # Looking
 
     def shard_of(self, group_id: str) -> GroupShard | None:
         """The shard of a group, to look at it; None while `__consumer_offsets` is not there."""
@@ -171,8 +148,16 @@ class GroupCoordinators(MetadataListener):
         for hosted in self._hosted:
             yield from hosted.shard.groups.values()
 
+    def hosting(self, group_id: str) -> HostedShard | None:
+        """Where a group lives; None while `__consumer_offsets` is not there."""
+        if not self._hosted:
+            return None
+        return self._hosted[partition_for(group_id, len(self._hosted))]
+
+    # Requests to the group that lives in a shard
+
     def join(
-        self, hosted: _Hosted, request: JoinGroupRequest, context: RequestContext
+        self, hosted: HostedShard, request: JoinGroupRequest, context: RequestContext
     ) -> JoinGroupResponse | Deferred[JoinGroupResponse]:
         """Join a group; the answer may have to wait for the others."""
         deferred: Deferred[JoinGroupResponse] = Deferred()
@@ -181,7 +166,7 @@ class GroupCoordinators(MetadataListener):
         return deferred if deferred.response is None else deferred.response
 
     def sync(
-        self, hosted: _Hosted, request: SyncGroupRequest, context: RequestContext
+        self, hosted: HostedShard, request: SyncGroupRequest, context: RequestContext
     ) -> SyncGroupResponse | Deferred[SyncGroupResponse]:
         """Hand out or receive an assignment; the answer may have to wait for the leader's."""
         deferred: Deferred[SyncGroupResponse] = Deferred()
@@ -189,24 +174,29 @@ class GroupCoordinators(MetadataListener):
         self._run_for(hosted, request.group_id, effects)
         return deferred if deferred.response is None else deferred.response
 
-    def leave(self, hosted: _Hosted, group_id: str, identities: list[MemberIdentity]) -> list[MemberResponse]:
+    def heartbeat(self, hosted: HostedShard, request: HeartbeatRequest) -> ErrorCode:
+        """Extend a member's session."""
+        code = hosted.shard.heartbeat(request, self._now())
+        self._arm_group(hosted, request.group_id)
+        return code
+
+    def leave(self, hosted: HostedShard, group_id: str, identities: list[MemberIdentity]) -> list[MemberResponse]:
         """Let members go."""
         responses, effects = hosted.shard.leave(group_id, identities, self._now())
         self._run_for(hosted, group_id, effects)
         return responses
 
-    def write(self, hosted: _Hosted, records: Iterable[GroupRecord]) -> ErrorCode:
-        """Append and replay what was decided; NONE, or what the client is told when it cannot be written."""
-        try:
-            self._append(hosted, tuple(records))
-        except AppendError as error:
-            logger.error("%s does not take a group's records: %s", hosted.partition.name, error.message)
-            return _APPEND_ERRORS.get(error.code, error.code)
-        return ErrorCode.NONE
+    def commit(
+        self, hosted: HostedShard, request: OffsetCommitRequest, commits: list[OffsetToCommit], api_version: int
+    ) -> ErrorCode:
+        """Keep offsets of partitions that exist; without any, only ask whether the group would take them."""
+        decision = hosted.shard.commit(request, commits, api_version, self._now())
+        self._arm_group(hosted, request.group_id)
+        return decision.code or self.write(hosted, decision.records)
 
-    def now(self) -> Moment:
-        """This instant, for the shard's decisions."""
-        return self._now()
+    def write(self, hosted: HostedShard, records: tuple[GroupRecord, ...]) -> ErrorCode:
+        """Append and replay what was decided; NONE, or what the client is told when it cannot be written."""
+        return append_error(self._append(hosted, records))
 
     # Effects
 
@@ -216,7 +206,7 @@ class GroupCoordinators(MetadataListener):
     def _caller(self, deferred: Deferred[Any], context: RequestContext) -> Caller:
         self._next_waiter += 1
         waiter = self._next_waiter
-        self._waiting[waiter] = deferred
+        self._waiting[waiter] = _Parked(deferred, context.api_version)
         deferred.on_abandon = lambda: self._forget_waiter(waiter)
         # Java prints an address with a slash in front, and so do Kafka's tools.
         host = f"/{context.connection.peer_host}"
@@ -226,49 +216,58 @@ class GroupCoordinators(MetadataListener):
         """The connection is gone; the member stays until its session ends, as in Kafka."""
         self._waiting.pop(waiter, None)
 
-    def _run_for(self, hosted: _Hosted, group_id: str, effects: list[Effect]) -> None:
+    def _run_for(self, hosted: HostedShard, group_id: str, effects: list[Effect]) -> None:
         """Carry out the effects of a request to a group, and see that its deadlines are kept."""
         self._run(hosted, effects)
+        self._arm_group(hosted, group_id)
+
+    def _run(self, hosted: HostedShard, effects: list[Effect]) -> None:
+        """Write all there is to write, then answer: an answer may bring its client's next request at once."""
+        pending = deque(effects)
+        replies = []
+        while pending:
+            effect = pending.popleft()
+            if isinstance(effect, Reply):
+                replies.append(effect)
+            else:
+                pending.extendleft(reversed(self._carry_out(hosted, effect)))
+        for reply in replies:
+            self._answer(reply)
+
+    def _carry_out(self, hosted: HostedShard, effect: Append) -> list[Effect]:
+        code = self._append(hosted, effect.records)
+        return effect.written() if code is ErrorCode.NONE else effect.refused(code)
+
+    def _append(self, hosted: HostedShard, records: tuple[GroupRecord, ...]) -> ErrorCode:
+        if not records:
+            return ErrorCode.NONE
+        try:
+            base_offset = hosted.log.append(records, self._clock.now_ms())
+        except AppendError as error:
+            logger.error("%s does not take a group's records: %s", hosted.log.partition.name, error.message)
+            return error.code
+        for offset, record in enumerate(records, base_offset):
+            hosted.shard.replay(record, offset)
+        return ErrorCode.NONE
+
+    def _answer(self, reply: Reply) -> None:
+        parked = self._waiting.pop(reply.waiter, None)
+        if parked is None:
+            return
+        response = reply.response
+        if isinstance(response, JoinGroupResponse) and response.protocol_name is None:
+            if parked.api_version < _FIRST_JOIN_VERSION_WITH_NULL_PROTOCOL:
+                response.protocol_name = ""
+        parked.deferred.complete(response)
+
+    # Time
+
+    def _arm_group(self, hosted: HostedShard, group_id: str) -> None:
         group = hosted.shard.groups.get(group_id)
         if group is not None:
             self._arm(hosted, group)
 
-    def _run(self, hosted: _Hosted, effects: list[Effect]) -> None:
-        pending = deque(effects)
-        while pending:
-            effect = pending.popleft()
-            if isinstance(effect, Reply):
-                deferred = self._waiting.pop(effect.waiter, None)
-                if deferred is not None:
-                    deferred.complete(effect.response)
-            else:
-                pending.extendleft(reversed(self._carry_out(hosted, effect)))
-
-    def _carry_out(self, hosted: _Hosted, effect: Append) -> list[Effect]:
-        try:
-            self._append(hosted, effect.records)
-        except AppendError as error:
-            logger.error("%s does not take a group's records: %s", hosted.partition.name, error.message)
-            return effect.refused(error.code)
-        return effect.written()
-
-    def _append(self, hosted: _Hosted, records: tuple[GroupRecord, ...]) -> None:
-        if not records:
-            return
-        partition = hosted.partition
-        now_ms = self._clock.now_ms()
-        base_offset = partition.log.log_end_offset
-        batch = build_batch(
-            [Record(base_offset + i, now_ms, *encode_record(record)) for i, record in enumerate(records)],
-            base_offset=base_offset,
-        )
-        appended = partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
-        for i, record in enumerate(records):
-            hosted.shard.replay(record, appended.base_offset + i)
-
-    # Time
-
-    def _arm(self, hosted: _Hosted, group: ClassicGroup) -> None:
+    def _arm(self, hosted: HostedShard, group: ClassicGroup) -> None:
         """See that the group is looked at by its next deadline; an earlier look does no harm."""
         deadline_ms = group.next_deadline_ms
         if deadline_ms is None:
@@ -281,14 +280,12 @@ class GroupCoordinators(MetadataListener):
         handle = self._timers.schedule(deadline_ms, lambda: self._expire(hosted, group))
         hosted.timers[group.group_id] = _GroupTimer(deadline_ms, handle)
 
-    def _expire(self, hosted: _Hosted, group: ClassicGroup) -> None:
+    def _expire(self, hosted: HostedShard, group: ClassicGroup) -> None:
         hosted.timers.pop(group.group_id, None)
         if hosted.shard.groups.get(group.group_id) is not group:
-            return
-        now = self._now()
-        # One look stops at the first record that must be written; what is due behind it comes with the next.
-        while group.next_deadline_ms is not None and group.next_deadline_ms <= now.monotonic_ms:
-            self._run(hosted, group.expire(now))
+            return  # deleted; a group that took its name has a timer of its own
+        self._run(hosted, group.expire(self._now()))
+        # What is still due, behind a record that had to be written first, comes with the next round of timers.
         self._arm(hosted, group)
 
     def _schedule_clean_up(self) -> None:
@@ -305,8 +302,12 @@ class GroupCoordinators(MetadataListener):
 def partition_for(group_id: str, partition_count: int) -> int:
     """The partition of `__consumer_offsets` that keeps a group: Java's string hash, made positive, as Kafka does."""
     value = 0
-    units = group_id.encode("utf-16-be")
-    for at in range(0, len(units), 2):
-        value = (31 * value + (units[at] << 8 | units[at + 1])) & 0xFFFFFFFF
+    if group_id.isascii():
+        for unit in group_id.encode():
+            value = 31 * value + unit & 0xFFFFFFFF
+    else:
+        units = group_id.encode("utf-16-be")
+        for at in range(0, len(units), 2):
+            value = 31 * value + (units[at] << 8 | units[at + 1]) & 0xFFFFFFFF
     signed = value - (1 << 32) if value >= 1 << 31 else value
     return (0 if signed == -(1 << 31) else abs(signed)) % partition_count

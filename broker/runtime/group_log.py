@@ -1,0 +1,83 @@
+"""One partition of `__consumer_offsets` as the group coordinator reads and writes it: group records, not bytes."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...protocol.control_records import ControlRecordType
+from ...protocol.errors import ProtocolError
+from ...protocol.records import Record, build_batch, read_records
+from ...storage.append import AppendOrigin
+from ..coordinators.group_records import GroupRecord, decode_record, encode_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...protocol.record_batch import BatchHeader
+    from .partitions import Partition
+
+logger = logging.getLogger(__name__)
+
+_CONTROL_KEY = struct.Struct(">hh")
+
+
+class LoggedRecord(NamedTuple):
+    """A record and where it stands."""
+
+    offset: int
+    record: GroupRecord
+
+
+class GroupLog:
+    """The records of one partition."""
+
+    __slots__ = ("partition",)
+
+    def __init__(self, partition: Partition) -> None:
+        self.partition = partition
+
+    def append(self, records: Sequence[GroupRecord], now_ms: int) -> int:
+        """Write records as one batch; return the offset of the first. Raises AppendError."""
+        base_offset = self.partition.log.log_end_offset
+        batch = build_batch(
+            [Record(base_offset + i, now_ms, *encode_record(record)) for i, record in enumerate(records)],
+            base_offset=base_offset,
+        )
+        appended = self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
+        return appended.base_offset
+
+    def read_all(self) -> Iterator[LoggedRecord]:
+        """Yield every record that holds, in the order in which it came to hold.
+
+        Offsets that Kafka wrote in a transaction hold from the commit on; those of an aborted or unfinished one never.
+        """
+        log = self.partition.log
+        pending: dict[int, list[LoggedRecord]] = {}
+        for batch, header in log.batches(log.log_start_offset):
+            if header.is_control:
+                ended = pending.pop(header.producer_id, [])
+                if self._is_commit(batch, header):
+                    yield from ended
+            elif header.is_transactional:
+                pending.setdefault(header.producer_id, []).extend(self._decoded(batch, header))
+            else:
+                yield from self._decoded(batch, header)
+
+    @staticmethod
+    def _is_commit(batch: memoryview, header: BatchHeader) -> bool:
+        keys = [record.key for record in read_records(batch, 0, header)]
+        return any(key is not None and _CONTROL_KEY.unpack_from(key)[1] == ControlRecordType.COMMIT for key in keys)
+
+    def _decoded(self, batch: memoryview, header: BatchHeader) -> Iterator[LoggedRecord]:
+        for record in read_records(batch, 0, header):
+            if record.key is None:
+                continue
+            try:
+                decoded = decode_record(record.key, record.value)
+            except ProtocolError as error:
+                logger.error("%s: the record at %d is passed over: %s", self.partition.name, record.offset, error)
+                continue
+            if decoded is not None:
+                yield LoggedRecord(record.offset, decoded)
