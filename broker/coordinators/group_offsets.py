@@ -51,11 +51,17 @@ class GroupOffsets:
         self._by_group: dict[str, Topics] = {}
 
     def replay(self, key: OffsetCommitKey, value: OffsetCommitValue | None, record_offset: int) -> None:
-        """Take over a committed offset, or its tombstone."""
+        """Take over a committed offset, or its tombstone; of two offsets the one further down the log holds.
+
+        They may come the other way round, when the first was part of a transaction that was committed later.
+        """
         if value is None:
             self._remove(key)
             return
         partitions = self._by_group.setdefault(key.group, {}).setdefault(key.topic, {})
+        known = partitions.get(key.partition)
+        if known is not None and known.record_offset > record_offset:
+            return
         partitions[key.partition] = CommittedOffset(
             value.offset,
             value.leader_epoch,

@@ -39,7 +39,7 @@ def handle(request: FindCoordinatorRequest, context: RequestContext, services: S
     [only] = coordinators
     return FindCoordinatorResponse(
         error_code=only.error_code,
-        error_message=only.error_message,
+        error_message=only.error_message or ErrorCode(only.error_code).name,
         node_id=only.node_id,
         host=only.host,
         port=only.port,

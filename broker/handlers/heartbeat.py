@@ -20,7 +20,8 @@ def handle(request: HeartbeatRequest, context: RequestContext, services: Service
     """Extend the member's session."""
     if not request.group_id:
         return HeartbeatResponse(error_code=ErrorCode.INVALID_GROUP_ID)
-    shard = services.groups.shard_of(request.group_id)
-    if shard is None:
+    groups = services.groups
+    hosted = groups.hosting(request.group_id)
+    if hosted is None:
         return HeartbeatResponse(error_code=ErrorCode.NOT_COORDINATOR)
-    return HeartbeatResponse(error_code=shard.heartbeat(request, services.groups.now()))
+    return HeartbeatResponse(error_code=groups.heartbeat(hosted, request))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..services import Services
 
 _FIRST_VERSION_WITH_REBALANCE_TIMEOUT = 1
-_NO_GENERATION = -1
+_FIRST_VERSION_WITH_NULL_PROTOCOL = 7
 
 
 def handle(
@@ -31,10 +31,10 @@ def handle(
         request.rebalance_timeout_ms = request.session_timeout_ms
     code = _check(request, services)
     if code is not ErrorCode.NONE:
-        return _refused(request, code)
+        return _refused(request, context, code)
     hosted = services.groups.hosting(request.group_id)
     if hosted is None:
-        return _refused(request, ErrorCode.NOT_COORDINATOR)
+        return _refused(request, context, ErrorCode.NOT_COORDINATOR)
     return services.groups.join(hosted, request, context)
 
 
@@ -47,7 +47,6 @@ def _check(request: JoinGroupRequest, services: Services) -> ErrorCode:
     return ErrorCode.NONE
 
 
-def _refused(request: JoinGroupRequest, code: ErrorCode) -> JoinGroupResponse:
-    return JoinGroupResponse(
-        error_code=code, generation_id=_NO_GENERATION, protocol_name="", member_id=request.member_id
-    )
+def _refused(request: JoinGroupRequest, context: RequestContext, code: ErrorCode) -> JoinGroupResponse:
+    no_protocol = None if context.api_version >= _FIRST_VERSION_WITH_NULL_PROTOCOL else ""
+    return JoinGroupResponse(error_code=code, protocol_name=no_protocol, member_id=request.member_id)

@@ -20,7 +20,7 @@ _CLASSIC: Final = "classic"
 
 def handle(request: ListGroupsRequest, context: RequestContext, services: Services) -> ListGroupsResponse:
     """List what passes both filters; an empty filter passes all."""
-    states = {state.lower() for state in request.states_filter}
+    states = {state.strip().lower() for state in request.states_filter}
     types = {kind.lower() for kind in request.types_filter}
     if types and _CLASSIC not in types:
         return ListGroupsResponse()

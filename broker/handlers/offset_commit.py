@@ -33,72 +33,69 @@ _FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 
 def handle(request: OffsetCommitRequest, context: RequestContext, services: Services) -> OffsetCommitResponse:
-    """Commit what can be committed."""
-    topics = [(topic, _image(topic, context.api_version, services)) for topic in request.topics]
-    by_id = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
-    unknown = ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    commits = [
-        OffsetToCommit(
-            image.name,
-            image.topic_id,
-            partition.partition_index,
-            partition.committed_offset,
-            partition.committed_leader_epoch,
-            partition.committed_metadata,
-        )
-        for topic, image in topics
-        if image is not None
-        for partition in topic.partitions
-        if _exists(image, partition) and not _is_too_large(partition, services)
-    ]
-    exists = any(image is not None and any(_exists(image, p) for p in topic.partitions) for topic, image in topics)
-    code = _commit(request, commits, context, services) if exists else ErrorCode.NONE
-    answers = []
-    for topic, image in topics:
-        partitions = [
-            OffsetCommitResponsePartition(
-                partition_index=partition.partition_index,
-                error_code=unknown if image is None else _code(image, partition, code, services),
-            )
-            for partition in topic.partitions
-        ]
-        answers.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
-    return OffsetCommitResponse(topics=answers)
+    """Commit what can be committed; what the group says holds for all partitions that exist."""
+    commits: list[OffsetToCommit] = []
+    accepted: list[OffsetCommitResponsePartition] = []
+    answer = OffsetCommitResponse()
+    for topic in request.topics:
+        image, code = _image(topic, context.api_version, services)
+        answered = OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id)
+        answer.topics.append(answered)
+        for partition in topic.partitions:
+            partition_answer = OffsetCommitResponsePartition(partition_index=partition.partition_index)
+            answered.partitions.append(partition_answer)
+            if image is None:
+                partition_answer.error_code = code
+            elif not 0 <= partition.partition_index < len(image.partitions):
+                partition_answer.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            else:
+                accepted.append(partition_answer)
+                commits.append(_to_commit(image, partition))
+    if accepted:
+        _commit(request, commits, accepted, context, services)
+    return answer
 
 
 def _commit(
+    request: OffsetCommitRequest,
+    commits: list[OffsetToCommit],
+    answers: list[OffsetCommitResponsePartition],
+    context: RequestContext,
+    services: Services,
+) -> None:
+    """Ask the group, and set its answer for every partition; `commits` and `answers` go in step."""
+    units_max = services.config.offset_metadata_max_bytes
+    fitting = [commit for commit in commits if not is_metadata_too_large(commit.metadata, units_max)]
+    code = _ask_group(request, fitting, context, services)
+    for commit, answer in zip(commits, answers, strict=True):
+        answer.error_code = code
+        if code is ErrorCode.NONE and is_metadata_too_large(commit.metadata, units_max):
+            answer.error_code = ErrorCode.OFFSET_METADATA_TOO_LARGE
+
+
+def _ask_group(
     request: OffsetCommitRequest, commits: list[OffsetToCommit], context: RequestContext, services: Services
 ) -> ErrorCode:
-    groups = services.groups
-    hosted = groups.hosting(request.group_id)
+    hosted = services.groups.hosting(request.group_id)
     if hosted is None:
         return ErrorCode.NOT_COORDINATOR
-    decision = hosted.shard.commit(request, commits, context.api_version, groups.now())
-    if decision.code is not ErrorCode.NONE:
-        return decision.code
-    code = groups.write(hosted, decision.records)
-    too_large = (ErrorCode.MESSAGE_TOO_LARGE, ErrorCode.RECORD_LIST_TOO_LARGE)
-    return ErrorCode.INVALID_COMMIT_OFFSET_SIZE if code in too_large else code
+    return services.groups.commit(hosted, request, commits, context.api_version)
 
 
-def _image(topic: OffsetCommitRequestTopic, version: int, services: Services) -> TopicImage | None:
+def _image(topic: OffsetCommitRequestTopic, version: int, services: Services) -> tuple[TopicImage | None, ErrorCode]:
+    """The topic, and what to answer where there is none."""
     image = services.metadata.image
     if version >= _FIRST_VERSION_WITH_TOPIC_IDS:
-        return image.topics_by_id.get(topic.topic_id)
-    return image.topics_by_name.get(topic.name)
+        return image.topics_by_id.get(topic.topic_id), ErrorCode.UNKNOWN_TOPIC_ID
+    return image.topics_by_name.get(topic.name), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
-def _exists(image: TopicImage, partition: OffsetCommitRequestPartition) -> bool:
-    return 0 <= partition.partition_index < len(image.partitions)
-
-
-def _is_too_large(partition: OffsetCommitRequestPartition, services: Services) -> bool:
-    return is_metadata_too_large(partition.committed_metadata, services.config.offset_metadata_max_bytes)
-
-
-def _code(image: TopicImage, partition: OffsetCommitRequestPartition, code: ErrorCode, services: Services) -> ErrorCode:
-    if not _exists(image, partition):
-        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    if code is ErrorCode.NONE and _is_too_large(partition, services):
-        return ErrorCode.OFFSET_METADATA_TOO_LARGE
-    return code
+def _to_commit(image: TopicImage, partition: OffsetCommitRequestPartition) -> OffsetToCommit:
+    return OffsetToCommit(
+        image.name,
+        image.topic_id,
+        partition.partition_index,
+        partition.committed_offset,
+        partition.committed_leader_epoch,
+        partition.committed_metadata,
+    )

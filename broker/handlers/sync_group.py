@@ -24,7 +24,7 @@ def handle(
     request: SyncGroupRequest, context: RequestContext, services: Services
 ) -> SyncGroupResponse | Deferred[SyncGroupResponse]:
     """Check what does not depend on the group, then let the group decide."""
-    if context.api_version >= _FIRST_VERSION_WITH_PROTOCOL and not (request.protocol_type and request.protocol_name):
+    if context.api_version >= _FIRST_VERSION_WITH_PROTOCOL and None in (request.protocol_type, request.protocol_name):
         return SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
     if not request.group_id:
         return SyncGroupResponse(error_code=ErrorCode.INVALID_GROUP_ID)

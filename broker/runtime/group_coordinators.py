@@ -255,9 +255,9 @@ class GroupCoordinators(MetadataListener):
         if parked is None:
             return
         response = reply.response
-        if isinstance(response, JoinGroupResponse) and response.protocol_name is None:
-            if parked.api_version < _FIRST_JOIN_VERSION_WITH_NULL_PROTOCOL:
-                response.protocol_name = ""
+        is_old = parked.api_version < _FIRST_JOIN_VERSION_WITH_NULL_PROTOCOL
+        if is_old and isinstance(response, JoinGroupResponse) and response.protocol_name is None:
+            response.protocol_name = ""
         parked.deferred.complete(response)
 
     # Time
@@ -277,13 +277,14 @@ class GroupCoordinators(MetadataListener):
             if timer.deadline_ms <= deadline_ms:
                 return
             timer.handle.cancel()
-        handle = self._timers.schedule(deadline_ms, lambda: self._expire(hosted, group))
+        handle = self._timers.schedule(deadline_ms, lambda: self._expire(hosted, group.group_id))
         hosted.timers[group.group_id] = _GroupTimer(deadline_ms, handle)
 
-    def _expire(self, hosted: HostedShard, group: ClassicGroup) -> None:
-        hosted.timers.pop(group.group_id, None)
-        if hosted.shard.groups.get(group.group_id) is not group:
-            return  # deleted; a group that took its name has a timer of its own
+    def _expire(self, hosted: HostedShard, group_id: str) -> None:
+        hosted.timers.pop(group_id, None)
+        group = hosted.shard.groups.get(group_id)
+        if group is None:
+            return
         self._run(hosted, group.expire(self._now()))
         # What is still due, behind a record that had to be written first, comes with the next round of timers.
         self._arm(hosted, group)

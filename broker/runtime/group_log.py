@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...protocol.control_records import ControlRecordType
+from ...protocol.control_records import ControlRecordType, control_record_type
 from ...protocol.errors import ProtocolError
 from ...protocol.records import Record, build_batch, read_records
 from ...storage.append import AppendOrigin
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from .partitions import Partition
 
 logger = logging.getLogger(__name__)
-
-_CONTROL_KEY = struct.Struct(">hh")
 
 
 class LoggedRecord(NamedTuple):
@@ -63,12 +60,14 @@ class GroupLog:
             elif header.is_transactional:
                 pending.setdefault(header.producer_id, []).extend(self._decoded(batch, header))
             else:
-                yield from self._decoded(batch, header)
+                for logged in self._decoded(batch, header):
+                    if logged.record.value is None:
+                        _drop_pending(pending, logged.record)
+                    yield logged
 
     @staticmethod
     def _is_commit(batch: memoryview, header: BatchHeader) -> bool:
-        keys = [record.key for record in read_records(batch, 0, header)]
-        return any(key is not None and _CONTROL_KEY.unpack_from(key)[1] == ControlRecordType.COMMIT for key in keys)
+        return any(control_record_type(record) is ControlRecordType.COMMIT for record in read_records(batch, 0, header))
 
     def _decoded(self, batch: memoryview, header: BatchHeader) -> Iterator[LoggedRecord]:
         for record in read_records(batch, 0, header):
@@ -81,3 +80,9 @@ class GroupLog:
                 continue
             if decoded is not None:
                 yield LoggedRecord(record.offset, decoded)
+
+
+def _drop_pending(pending: dict[int, list[LoggedRecord]], tombstone: GroupRecord) -> None:
+    """A tombstone also ends what an open transaction would bring."""
+    for producer_id, logged in pending.items():
+        pending[producer_id] = [one for one in logged if one.record.key != tombstone.key]
