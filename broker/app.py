@@ -12,6 +12,7 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING
 
+from ..storage.append import AppendError
 from ..storage.checkpoints import CorruptFile
 from ..storage.environment import StorageEnvironment
 from ..storage.log_directory import LogDirectoryError
@@ -25,6 +26,7 @@ from .metadata.broker_image import Endpoint
 from .metadata.cluster_metadata import ClusterMetadata
 from .metadata.features import UnsupportedFeature
 from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, UnreadableMetadata, metadata_log_config
+from .metadata.refusal import Refused
 from .metadata.registration import BrokerIdentity
 from .runtime.dynamic_config import DynamicConfig, with_stored
 from .runtime.group_coordinators import GroupCoordinators
@@ -46,6 +48,17 @@ METADATA_TOPIC = "__cluster_metadata"
 VERSION = "0.1.0"
 
 _SESSION_ID_BITS = 31
+
+
+_REASONS_NOT_TO_START = (
+    AppendError,
+    CorruptFile,
+    ListenError,
+    LogDirectoryError,
+    Refused,
+    UnreadableMetadata,
+    UnsupportedFeature,
+)
 
 
 class StartError(Exception):
@@ -72,11 +85,12 @@ class Broker:
             self._server = self._take_addresses()
             self._directories = self._take_directories()
             metadata = self._read_metadata(self._directories)
+            self._directories.begin(self._config.node_id)
             self._services = self._tie_together(metadata, self._directories)
             self._take_the_lead(self._services, self._directories)
             self._duties = LogDuties(self._services, self._directories)
             self._duties.start()
-        except (ListenError, LogDirectoryError, CorruptFile, UnreadableMetadata, UnsupportedFeature) as error:
+        except _REASONS_NOT_TO_START as error:
             await self._undo()
             raise StartError(str(error)) from error
         except OSError as error:
@@ -113,13 +127,7 @@ class Broker:
 
     def _take_addresses(self) -> Server:
         config = self._config
-        limits = Limits(
-            frame_bytes_max=config.socket_request_max_bytes,
-            connections_max=config.max_connections,
-            connections_per_ip_max=config.max_connections_per_ip,
-            idle_ms_max=config.connections_max_idle_ms,
-        )
-        self._server = server = Server(limits)
+        self._server = server = Server(_limits(config), config.socket_listen_backlog_size)
         for listener in config.listeners:
             host, port = server.bind(listener.name, listener.host, listener.port)
             self._addresses.append((listener.name, host, port))
@@ -141,7 +149,6 @@ class Broker:
         """Read the metadata log; a log that is not understood is not written to."""
         config = self._config
         home = directories.at(config.metadata_log_dir)
-        directories.begin(config.node_id)
         log = home.open_log(METADATA_TOPIC, 0, METADATA_TOPIC_ID, metadata_log_config(config), self._clock.now_ms())
         metadata_log = MetadataLog(log, self._environment.files, self._clock, config.node_id)
         return ClusterMetadata.load(
@@ -185,8 +192,15 @@ class Broker:
         ]
         directories.set_aside_strays(known)
         services.partitions.open_all()
-        metadata.listeners += [DynamicConfig(services, lambda _: None), services.partitions, services.groups]
+        # The configuration comes first: whoever is told of a change after it reads the new one.
+        metadata.listeners += [DynamicConfig(services, self._follow_config), services.partitions, services.groups]
         services.groups.start()
+
+    def _follow_config(self, config: BrokerConfig) -> None:
+        """Hand what a dynamic change set to those who keep a copy."""
+        if self._server is not None and self._services is not None:
+            self._server.limits = _limits(config)
+            self._services.fetch_sessions.slots = config.max_incremental_fetch_session_cache_slots
 
     def _advertised_addresses(self) -> list[tuple[str, str, int]]:
         told = []
@@ -216,6 +230,16 @@ class Broker:
         deadline_ms = self._timers.next_deadline_ms()
         if deadline_ms is not None:
             self._wake_at(deadline_ms)
+
+
+def _limits(config: BrokerConfig) -> Limits:
+    return Limits(
+        frame_bytes_max=config.socket_request_max_bytes,
+        connections_max=config.max_connections,
+        connections_per_ip_max=config.max_connections_per_ip,
+        connections_per_ip_overrides=config.max_connections_per_ip_overrides,
+        idle_ms_max=config.connections_max_idle_ms,
+    )
 
 
 def _group_settings(config: BrokerConfig) -> GroupSettings:

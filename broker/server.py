@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .dispatch import Dispatcher
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER_BYTES = 256 * 1024
 _ACCEPT_RETRY_S = 0.5
-_PENDING_CONNECTIONS = 1024
+_PENDING_CONNECTIONS = 50
 _STOP_GRACE_S = 1.0
 
 
@@ -38,6 +38,7 @@ class Limits(NamedTuple):
     connections_max: int
     connections_per_ip_max: int
     idle_ms_max: int
+    connections_per_ip_overrides: Mapping[str, int] = {}
 
 
 class _Listener(NamedTuple):
@@ -48,8 +49,10 @@ class _Listener(NamedTuple):
 class Server:
     """Every open listener and connection of a broker."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, pending_connections_max: int = _PENDING_CONNECTIONS) -> None:
+        self.limits = limits
+        """In force now; whoever applies dynamic changes replaces them."""
+        self._pending_connections_max = pending_connections_max
         self._receive_buffer = memoryview(bytearray(_RECEIVE_BUFFER_BYTES))
         self._connections: set[Connection] = set()
         self._per_ip: Counter[str] = Counter()
@@ -64,7 +67,7 @@ class Server:
     def bind(self, name: str, host: str, port: int) -> tuple[str, int]:
         """Take an address and return the real one; who connects before `start` waits in the backlog."""
         try:
-            listener = _bound_socket(host, port)
+            listener = _bound_socket(host, port, self._pending_connections_max)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ListenError(f"cannot listen on {host or '*'}:{port} (listener {name}): {reason}") from error
@@ -77,8 +80,8 @@ class Server:
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             self._tasks.append(loop.create_task(self._accept(listener, dispatcher)))
-        if self._limits.idle_ms_max > 0:
-            self._tasks.append(loop.create_task(self._close_idle(self._limits.idle_ms_max / 1000)))
+        if self.limits.idle_ms_max > 0:
+            self._tasks.append(loop.create_task(self._close_idle(self.limits.idle_ms_max / 1000)))
 
     async def stop(self) -> None:
         """Close everything; answers that are already written are still delivered to clients that read."""
@@ -110,7 +113,9 @@ class Server:
             await self._admit(accepted, address[0], lambda: self._new_connection(listener.name, dispatcher))
 
     async def _admit(self, accepted: socket.socket, peer_host: str, new_connection: Callable[[], Connection]) -> None:
-        if self._per_ip[peer_host] >= self._limits.connections_per_ip_max:
+        limits = self.limits
+        allowed = limits.connections_per_ip_overrides.get(peer_host, limits.connections_per_ip_max)
+        if self._per_ip[peer_host] >= allowed:
             logger.warning("refusing a connection from %s: max.connections.per.ip is reached", peer_host)
             accepted.close()
             return
@@ -118,7 +123,7 @@ class Server:
         connection = new_connection()
         self._connections.add(connection)
         self._empty.clear()
-        if len(self._connections) >= self._limits.connections_max:
+        if len(self._connections) >= limits.connections_max:
             logger.warning(
                 "%d connections are open; no more until one closes (max.connections)", len(self._connections)
             )
@@ -137,7 +142,7 @@ class Server:
             listener_name=listener_name,
             dispatcher=dispatcher,
             receive_buffer=self._receive_buffer,
-            frame_bytes_max=self._limits.frame_bytes_max,
+            frame_bytes_max=self.limits.frame_bytes_max,
             on_lost=lambda lost: self._forget(lost, lost.info.peer_host),
         )
 
@@ -160,7 +165,7 @@ class Server:
                     connection.close("it was idle for connections.max.idle.ms")
 
 
-def _bound_socket(host: str, port: int) -> socket.socket:
+def _bound_socket(host: str, port: int, pending_connections_max: int) -> socket.socket:
     """A TCP socket on the address; without a host on all addresses, both families where there are both."""
     family, address = _resolve(host, port)
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -170,7 +175,7 @@ def _bound_socket(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
         bound.bind(address)
-        bound.listen(_PENDING_CONNECTIONS)
+        bound.listen(pending_connections_max)
     except OSError:
         bound.close()
         raise
