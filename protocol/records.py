@@ -37,7 +37,10 @@ _Fields: TypeAlias = "tuple[int, int, bytes | None, bytes | None, tuple[RecordHe
 # What a NamedTuple's own constructor ends in; without its keyword handling.
 _new_tuple = tuple.__new__
 _INT_MAX = (1 << 31) - 1
+_INT_MASK = (1 << 32) - 1
 _LONG_MASK = (1 << 64) - 1
+_LONG_MAX = (1 << 63) - 1
+_LONG_MIN = -1 << 63
 _VARINT_BITS_MAX = 35
 _VARLONG_BITS_MAX = 70
 _NULL_LENGTH = b"\x01"
@@ -98,6 +101,8 @@ def _read_all(data: bytes, header: BatchHeader) -> Iterator[Record]:
             raise CorruptBatch(f"a record claims {size} bytes, {len(data) - position} are there")
         timestamp_delta, offset_delta, key, value, headers = _read_fields(data, position, end)
         timestamp = base_timestamp + timestamp_delta if append_time is None else append_time
+        if not _LONG_MIN <= timestamp <= _LONG_MAX:
+            timestamp = ((timestamp - _LONG_MIN) & _LONG_MASK) + _LONG_MIN  # Kafka adds in 64 bits
         position = end
         yield _new_tuple(Record, (base_offset + offset_delta, timestamp, key, value, headers))
     if position != len(data):
@@ -160,31 +165,35 @@ def _read_nullable_bytes(data: bytes, position: int) -> tuple[bytes | None, int]
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    byte = data[position]
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), position + 1
+    value = data[position]
+    if value < 0x80:
+        return (value >> 1) ^ -(value & 1), position + 1
+    second = data[position + 1]
+    if second < 0x80:
+        value += (second - 1) << 7  # less one, for the continuation bit that is still in the first byte
+        return (value >> 1) ^ -(value & 1), position + 2
     value, position = _read_long_form(data, position, _VARINT_BITS_MAX)
-    value &= 0xFFFFFFFF
+    value &= _INT_MASK
     return (value >> 1) ^ -(value & 1), position
 
 
 def _read_varlong(data: bytes, position: int) -> tuple[int, int]:
-    byte = data[position]
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), position + 1
+    if data[position] < 0x80 or data[position + 1] < 0x80:
+        return _read_varint(data, position)
     value, position = _read_long_form(data, position, _VARLONG_BITS_MAX)
     value &= _LONG_MASK
     return (value >> 1) ^ -(value & 1), position
 
 
 def _read_long_form(data: bytes, position: int, bits_max: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, bits_max, 7):
+    value = shift = 0
+    while shift < bits_max:
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
+        shift += 7
     raise CorruptBatch(f"a varint is longer than {bits_max // 7} bytes")
 
 

@@ -1,22 +1,21 @@
-"""Records and batches: round trips, bytes as Kafka's clients write them, and every kind of lie."""
+"""Records in batches: round trips, bytes as kafka-python writes them, and every kind of lie."""
 
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
-from ottla.protocol.compression import Compression
+from ottla.protocol.compression import Compression, DecompressionError, compress
 from ottla.protocol.errors import ProtocolError
 from ottla.protocol.record_batch import (
     CorruptBatch,
     check_crc,
     read_header,
     read_headers,
-    stamp,
-    stamp_log_append_time,
 )
 from ottla.protocol.records import Record, RecordHeader, build_batch, read_records
 
@@ -88,39 +87,86 @@ def test_we_read_what_kafka_python_writes(compression: Compression) -> None:
     ]
 
 
+def test_the_bytes_are_those_of_kafka_python() -> None:
+    records = [
+        Record(index, 1_700_000_000_000 + delta, key, value, (RecordHeader("h\u00e4", b"1"), RecordHeader("", None)))
+        for index, (delta, key, value) in enumerate(
+            [(0, None, b"v"), (-70, b"", None), (64, b"k" * 63, b"v" * 64), (2**40, b"k" * 8191, b"v" * 8192)]
+        )
+    ]
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=1,
+        producer_id=2**60,
+        producer_epoch=32767,
+        base_sequence=2**31 - 1,
+        batch_size=100_000,
+    )
+    for record in records:
+        builder.append(*record)
+    ours = build_batch(
+        records,
+        base_offset=0,
+        partition_leader_epoch=0,
+        producer_id=2**60,
+        producer_epoch=32767,
+        base_sequence=2**31 - 1,
+        is_transactional=True,
+    )
+    assert ours == builder.build()
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=2, max_size=5))
+def test_any_timestamp_comes_back(timestamps: list[int]) -> None:
+    records = [Record(offset, timestamp, None, None) for offset, timestamp in enumerate(timestamps)]
+    batch = build_batch(records, base_offset=0)
+    assert list(read_records(batch, 0, read_header(batch))) == records
+
+
+def test_timestamps_wrap_as_in_kafka() -> None:
+    batch = build_batch([Record(0, 2**63 - 1, None, None), Record(1, -(2**63), None, None)], base_offset=0)
+    header = read_header(batch)
+    later = header._replace(base_timestamp=2)
+    assert [record.timestamp for record in read_records(batch, 0, later)] == [2, 3]
+    assert [record.timestamp for record in read_records(batch, 0, header)] == [2**63 - 1, -(2**63)]
+
+
+def test_offsets_span_a_whole_batch() -> None:
+    records = [Record(10, 0, None, None), Record(10 + 2**31 - 1, 0, None, None)]
+    batch = build_batch(records, base_offset=10)
+    assert [record.offset for record in read_records(batch, 0, read_header(batch))] == [10, 10 + 2**31 - 1]
+
+
+@pytest.mark.parametrize("offsets", [[], [5, 5], [6, 5], [4], [5, 5 + 2**31]])
+def test_offsets_that_fit_no_batch(offsets: list[int]) -> None:
+    with pytest.raises(ProtocolError):
+        build_batch([Record(offset, 0, None, None) for offset in offsets], base_offset=5)
+
+
+def test_header_keys_that_are_not_utf8_survive() -> None:
+    batch = build_batch([Record(0, 0, None, None, (RecordHeader("\udcff", b""),))], base_offset=0)
+    assert b"\x02\xff\x00" in batch
+    [record] = read_records(batch, 0, read_header(batch))
+    assert record.headers == (RecordHeader("\udcff", b""),)
+
+
+def test_records_are_read_lazily() -> None:
+    batch = build_batch([Record(0, 0, b"k", b"v"), Record(1, 0, b"k", b"v")], base_offset=0)
+    batch[-1] = 0x7F
+    records = read_records(batch, 0, read_header(batch))
+    assert next(records) == Record(0, 0, b"k", b"v")
+    with pytest.raises(CorruptBatch):
+        next(records)
+
+
+def test_a_batch_whose_records_were_compacted_away() -> None:
+    batch = patched(57, 0, 4)
+    assert list(read_records(batch, 0, read_header(batch))) == []
+
+
 def some_batch(**options: int) -> bytearray:
     return build_batch([Record(0, 10, b"k", b"v"), Record(1, 20, None, b"w")], base_offset=0, **options)  # type: ignore[arg-type]
-
-
-def test_a_stamp_moves_the_batch_and_keeps_its_crc() -> None:
-    batch = some_batch()
-    stamp(batch, 0, 1_000_000, 7)
-    header = read_header(batch)
-    check_crc(batch, 0, header)
-    assert (header.base_offset, header.partition_leader_epoch) == (1_000_000, 7)
-    assert [record.offset for record in read_records(batch, 0, header)] == [1_000_000, 1_000_001]
-
-
-def test_log_append_time_covers_every_record() -> None:
-    batch = some_batch()
-    stamp_log_append_time(batch, 0, read_header(batch), 12345)
-    header = read_header(batch)
-    check_crc(batch, 0, header)
-    assert header.is_log_append_time
-    assert [record.timestamp for record in read_records(batch, 0, header)] == [12345, 12345]
-
-
-def test_sequences_wrap() -> None:
-    header = read_header(some_batch(producer_id=1, producer_epoch=0, base_sequence=2**31 - 1))
-    assert header.last_sequence == 0
-    assert read_header(some_batch()).last_sequence == -1
-
-
-def test_batches_in_a_row() -> None:
-    both = some_batch() + some_batch()
-    assert [position for position, _ in read_headers(both)] == [0, len(both) // 2]
-    with pytest.raises(CorruptBatch, match="are there"):
-        list(read_headers(both[:-1]))
 
 
 def patched(position: int, value: int, width: int) -> bytearray:
@@ -150,11 +196,83 @@ def test_a_batch_that_lies(batch: bytearray) -> None:
         list(read_records(batch, 0, read_header(batch)))
 
 
-def test_a_flipped_bit_is_found() -> None:
-    batch = some_batch()
-    batch[-1] ^= 1
-    with pytest.raises(CorruptBatch, match="CRC"):
-        check_crc(batch, 0, read_header(batch))
+def batch_of(body: bytes, record_count: int = 1, compression: Compression = Compression.NONE) -> bytearray:
+    """A batch around records that are made by hand."""
+    batch = build_batch([Record(0, 0, None, None)], base_offset=0)
+    block = compress(compression, body)
+    return bytearray(
+        batch[:8]
+        + (len(block) + 49).to_bytes(4, "big")
+        + batch[12:21]
+        + int(compression).to_bytes(2, "big")
+        + batch[23:57]
+        + record_count.to_bytes(4, "big")
+        + block
+    )
+
+
+GOOD_RECORD = bytes([2 * 6, 0, 0, 0, 1, 1, 0])
+BROKEN_RECORDS = {
+    "nothing at all": b"",
+    "a negative length": bytes([1, 0, 0, 0, 1, 1, 0]),
+    "a length of nothing": bytes([0, 0, 0, 0, 1, 1, 0]),
+    "a key longer than the record": bytes([2 * 6, 0, 0, 0, 2 * 60, 1, 0]),
+    "a key longer than two billion": bytes([2 * 6, 0, 0, 0]) + b"\xfe\xff\xff\xff\x0f" + bytes(2),
+    "a value that reaches into the next record": bytes([2 * 6, 0, 0, 0, 1, 2, 0]) + GOOD_RECORD,
+    "a negative number of headers": bytes([2 * 6, 0, 0, 0, 1, 1, 1]),
+    "a header that is not there": bytes([2 * 6, 0, 0, 0, 1, 1, 2]),
+    "two billion headers": bytes([2 * 10, 0, 0, 0, 1, 1]) + b"\xfe\xff\xff\xff\x0f",
+    "a header without a key": bytes([2 * 8, 0, 0, 0, 1, 1, 2, 1, 1]),
+    "a header key beyond the record": bytes([2 * 8, 0, 0, 0, 1, 1, 2, 80, 1]),
+    "bytes behind its headers": bytes([2 * 8, 0, 0, 0, 1, 1, 0, 0, 0]),
+    "a varint of six bytes": bytes([2 * 11, 0, 0]) + b"\x80\x80\x80\x80\x80\x00" + bytes([1, 1, 0]),
+    "a varlong of eleven bytes": bytes([2 * 16, 0]) + b"\x80" * 10 + bytes([0, 0, 1, 1, 0]),
+    "bytes behind the last record": GOOD_RECORD + b"\x00",
+    "another record than was counted": GOOD_RECORD * 2,
+}
+
+
+def test_the_record_made_by_hand_is_good() -> None:
+    for compression in Compression:
+        batch = batch_of(GOOD_RECORD, compression=compression)
+        assert list(read_records(batch, 0, read_header(batch))) == [Record(0, 0, None, None)]
+
+
+@pytest.mark.parametrize("compression", [Compression.NONE, Compression.GZIP, Compression.ZSTD], ids=lambda c: c.name)
+@pytest.mark.parametrize("body", BROKEN_RECORDS.values(), ids=BROKEN_RECORDS.keys())
+def test_a_record_that_lies(body: bytes, compression: Compression) -> None:
+    batch = batch_of(body, compression=compression)
+    with pytest.raises(CorruptBatch):
+        list(read_records(batch, 0, read_header(batch)))
+
+
+@pytest.mark.parametrize("compression", list(Compression), ids=lambda codec: codec.name)
+def test_every_prefix_of_the_records_is_refused(compression: Compression) -> None:
+    records = [Record(index, index, b"key", b"value" * index, (RecordHeader("h", b"1"),)) for index in range(10)]
+    batch = build_batch(records, base_offset=0, compression=compression)
+    for length in range(61, len(batch)):
+        shorter = batch[:length]
+        shorter[8:12] = (length - 12).to_bytes(4, "big")
+        with pytest.raises(ProtocolError):
+            list(read_records(shorter, 0, read_header(shorter)))
+
+
+@pytest.mark.parametrize("compression", [codec for codec in Compression if codec], ids=lambda codec: codec.name)
+def test_a_bomb_is_not_unpacked(compression: Compression) -> None:
+    batch = batch_of(bytes(5_000_000), compression=compression)
+    with pytest.raises(DecompressionError, match="beyond 1000000 bytes"):
+        list(read_records(batch, 0, read_header(batch), limit_bytes=1_000_000))
+
+
+def test_lies_allocate_nothing() -> None:
+    batches = [batch_of(body, count) for body in BROKEN_RECORDS.values() for count in (1, 2**31 - 1)]
+    tracemalloc.start()
+    try:
+        for batch in batches:
+            consume(bytes(batch))
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def consume(data: bytes) -> None:
