@@ -102,7 +102,7 @@ def _read_all(data: bytes, header: BatchHeader) -> Iterator[Record]:
         timestamp_delta, offset_delta, key, value, headers = _read_fields(data, position, end)
         timestamp = base_timestamp + timestamp_delta if append_time is None else append_time
         if not _LONG_MIN <= timestamp <= _LONG_MAX:
-            timestamp = ((timestamp - _LONG_MIN) & _LONG_MASK) + _LONG_MIN  # Kafka adds in 64 bits
+            timestamp = _in_64_bits(timestamp)
         position = end
         yield _new_tuple(Record, (base_offset + offset_delta, timestamp, key, value, headers))
     if position != len(data):
@@ -197,6 +197,11 @@ def _read_long_form(data: bytes, position: int, bits_max: int) -> tuple[int, int
     raise CorruptBatch(f"a varint is longer than {bits_max // 7} bytes")
 
 
+def _in_64_bits(value: int) -> int:
+    """Wrap as Java does when it adds to or takes from a timestamp."""
+    return ((value - _LONG_MIN) & _LONG_MASK) + _LONG_MIN
+
+
 def build_batch(
     records: Sequence[Record],
     *,
@@ -256,7 +261,7 @@ def _encode_records(records: Sequence[Record], base_offset: int, base_timestamp:
             raise ProtocolError(f"offset {offset} does not ascend in a batch that begins at {base_offset}")
         previous_delta = delta
         body = bytearray(1)
-        body += _varint(timestamp - base_timestamp)
+        body += _varint(_in_64_bits(timestamp - base_timestamp))
         body += _varint(delta)
         _append_nullable_bytes(body, key)
         _append_nullable_bytes(body, value)
