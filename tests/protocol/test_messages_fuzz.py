@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tracemalloc
 import zlib
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ottla.protocol.compiler import decode, encode
 from ottla.protocol.errors import ProtocolError
+from ottla.protocol.headers import read_request_head
 
 from .generated_messages import ALL_MESSAGES, random_message, versions_of
 
@@ -116,8 +118,16 @@ def test_a_length_that_lies_allocates_nothing(kind: type[Message]) -> None:
             tracemalloc.stop()
 
 
+@given(st.binary(max_size=60), st.integers(0, 100), st.integers(0, 13))
+def test_request_heads(data: bytes, api_key: int, version: int) -> None:
+    for frame in (data, api_key.to_bytes(2, "big") + version.to_bytes(2, "big") + data):
+        with contextlib.suppress(ProtocolError):
+            head = read_request_head(memoryview(frame), {key: key % 5 for key in range(80)})
+            assert 10 <= head.body_position <= len(frame)
+
+
 @every_message
-def test_a_megabyte_of_one_byte_ends_soon(kind: type[Message]) -> None:
+def test_much_of_one_byte_ends_soon(kind: type[Message]) -> None:
     version = kind.versions.highest
     for byte in (0, 1, 2, 0x7F, 0x80, 0xFF):
         feed(kind, version, bytes([byte]) * 100_000)

@@ -54,6 +54,21 @@ def test_a_message_is_found_behind_and_before_other_bytes(kind: type[Message]) -
 
 
 @every_message
+def test_tags_of_later_versions_are_passed_over(kind: type[Message]) -> None:
+    seed = random.Random(kind.__name__)
+    for version in versions_of(kind):
+        if version in kind.flexible:
+            message = random_message(kind, version, seed)
+            for spec in kind.fields:
+                if spec.tag is not None:
+                    setattr(message, spec.name, spec.new_default())
+            data = encode(message, version)
+            assert data[-1] == 0
+            two_tags = b"\x02" + b"\x63\x03abc" + b"\xff\x01\x00"
+            assert decode_with_end(kind, data[:-1] + two_tags, version) == (message, len(data) - 1 + len(two_tags))
+
+
+@every_message
 def test_other_versions_are_refused(kind: type[Message]) -> None:
     for version in (kind.versions.lowest - 1, kind.versions.highest + 1):
         with pytest.raises(UnsupportedVersionError):
