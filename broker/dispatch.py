@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..protocol.api_keys import ApiKey
 from ..protocol.compiler import decode, encode_parts
 from ..protocol.errors import ErrorCode, ProtocolError
-from ..protocol.headers import read_request_head, request_header_version, response_header_version
+from ..protocol.headers import read_request_head, response_header_version
 from ..protocol.messages.api_versions import ApiVersionsResponse
 from .request import RequestContext
 
@@ -48,9 +48,7 @@ class Dispatcher:
         self._apis = apis
         self._services = services
         self._flexible_from = {
-            key: min(v for v in range(api.lowest, 1 << 15) if request_header_version(api.request, v) == 2)
-            for key, api in apis.items()
-            if api.request.flexible.highest >= 0
+            key: api.request.flexible.lowest for key, api in apis.items() if api.request.flexible.highest >= 0
         }
 
     def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:

@@ -50,7 +50,7 @@ class Compression(IntEnum):
         return "uncompressed" if self is Compression.NONE else self.name.lower()
 
 
-class MissingCodec(ProtocolError):  # noqa: N818 - names what is missing
+class MissingCodec(ProtocolError):
     """A codec whose library is not installed."""
 
 

@@ -43,7 +43,7 @@ _CRC = struct.Struct(">I")
 _ATTRIBUTES = struct.Struct(">h")
 
 
-class CorruptBatch(ProtocolError):  # noqa: N818 - Kafka's CorruptRecordException, as people know it
+class CorruptBatch(ProtocolError):
     """Bytes that claim to be a record batch and are none, or a broken one."""
 
 

@@ -143,7 +143,7 @@ class JoinReply:
 @dataclass
 class SyncReply:
     label: str
-    assignment: bytes = b""
+    assignment: bytes | None = None
     error: ErrorCode = ErrorCode.NONE
 
 
@@ -159,7 +159,7 @@ class Wrote:
     """A group record."""
 
     generation: int
-    members: tuple[str, ...] = ()
+    members: tuple[str, ...] | None = None
     leader: str | None = None
 
 
