@@ -339,6 +339,19 @@ class Log:
         position = segment.position_of(up_to_offset)
         return up_to_offset, segment.size if position is None else position
 
+    def locate(self, offset: int) -> tuple[int, int]:
+        """Where the batch that holds `offset` begins: its segment's base offset, and the position in that segment.
+
+        The log end offset is where the active segment ends. Kafka: `LogOffsetMetadata`. Raises OSError, CorruptBatch.
+        """
+        if offset < self.log_end_offset:
+            first = max(bisect_right(self._segments, offset, key=_BASE_OFFSET) - 1, 0)
+            for segment in self._segments[first:]:
+                position = segment.position_of(offset)
+                if position is not None:
+                    return segment.base_offset, position
+        return self._active.base_offset, self._active.size
+
     def batches(self, start_offset: int) -> Iterator[tuple[memoryview, BatchHeader]]:
         """Each batch from the one that holds `start_offset`, to replay it; a view is valid until the next step."""
         first = max(bisect_right(self._segments, start_offset, key=_BASE_OFFSET) - 1, 0)
