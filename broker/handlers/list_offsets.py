@@ -48,7 +48,8 @@ def handle(request: ListOffsetsRequest, context: RequestContext, services: Servi
     topics = []
     for topic in request.topics:
         partitions = []
-        for wanted in topic.partitions:
+        # A partition that is named twice is refused once, as in Kafka.
+        for wanted in {wanted.partition_index: wanted for wanted in topic.partitions}.values():
             if named[topic.name, wanted.partition_index] > 1:
                 partitions.append(_error(wanted, ErrorCode.INVALID_REQUEST))
             else:

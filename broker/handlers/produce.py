@@ -24,7 +24,7 @@ from ...protocol.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
-from ...protocol.record_batch import ATTRIBUTES_POSITION, COMPRESSION_MASK, TRANSACTIONAL_BIT
+from ...protocol.record_batch import ATTRIBUTES_POSITION, COMPRESSION_MASK, CONTROL_BIT, TRANSACTIONAL_BIT
 from ...storage.append import AppendError
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 _FIRST_VERSION_WITH_ZSTD = 7
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _ACKS = (-1, 0, 1)
+_TURNED_AWAY = (
+    ErrorCode.CORRUPT_MESSAGE,
+    ErrorCode.MESSAGE_TOO_LARGE,
+    ErrorCode.RECORD_LIST_TOO_LARGE,
+    ErrorCode.KAFKA_STORAGE_ERROR,
+)
 
 
 def handle(request: ProduceRequest, context: RequestContext, services: Services) -> ProduceResponse | None:
@@ -75,14 +81,14 @@ def handle(request: ProduceRequest, context: RequestContext, services: Services)
 def _append(partition: Partition, data: PartitionProduceData, version: int, now_ms: int) -> PartitionProduceResponse:
     records = data.records
     if not isinstance(records, memoryview):
-        return _refused(data.index, ErrorCode.INVALID_RECORD, "a produce request holds exactly one record batch")
+        return _refused(data.index, ErrorCode.INVALID_RECORD)
     refusal = _refusal(records, version)
     if refusal is not None:
         return _refused(data.index, *refusal)
     try:
         appended = partition.append(records, now_ms=now_ms)
     except AppendError as error:
-        return _refused(data.index, error.code, error.message, error.record_errors)
+        return _rejected(data.index, error, partition.log.log_start_offset, is_control=_is_control(records))
     return PartitionProduceResponse(
         index=data.index,
         base_offset=appended.base_offset,
@@ -104,6 +110,26 @@ def _refusal(records: memoryview, version: int) -> tuple[ErrorCode, str] | None:
             f"Produce requests with version {version} are not allowed to use ZStandard compression",
         )
     return None
+
+
+def _rejected(index: int, error: AppendError, log_start_offset: int, *, is_control: bool) -> PartitionProduceResponse:
+    """Tell what the log said, as Kafka does.
+
+    A message stands only beside records at fault; the log's start is left out where the batch was turned away before
+    the log looked at it.
+    """
+    message = error.message if error.record_errors else None
+    refused = _refused(index, error.code, message, error.record_errors)
+    turned_away = error.code in _TURNED_AWAY or (
+        error.code is ErrorCode.INVALID_RECORD and not error.record_errors and not is_control
+    )
+    if not turned_away:
+        refused.log_start_offset = log_start_offset
+    return refused
+
+
+def _is_control(records: memoryview) -> bool:
+    return len(records) > ATTRIBUTES_POSITION + 1 and bool(records[ATTRIBUTES_POSITION + 1] & CONTROL_BIT)
 
 
 def _unknown(by_id: bool, topic_id: bytes, services: Services) -> ErrorCode:
