@@ -244,9 +244,7 @@ class Playbook:
             protocol_type=action.protocol_type,
             protocols=[JoinGroupRequestProtocol(name=n, metadata=m) for n, m in action.protocols.items()],
         )
-        self._perform(
-            self.shard.join(request, self._caller(action, action.version), self._new_member_id, self.now)
-        )
+        self._perform(self.shard.join(request, self._caller(action, action.version), self._new_member_id, self.now))
 
     def _do_sync(self, action: Sync) -> None:
         request = SyncGroupRequest(

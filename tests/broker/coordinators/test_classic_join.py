@@ -224,9 +224,7 @@ class TestInitialRebalance:
 class TestGroupMaxSize:
     @pytest.fixture
     def play(self):
-        playbook = Playbook(
-            GroupSettings(session_timeout_min_ms=1, initial_rebalance_delay_ms=0, group_size_max=2)
-        )
+        playbook = Playbook(GroupSettings(session_timeout_min_ms=1, initial_rebalance_delay_ms=0, group_size_max=2))
         yield playbook
         playbook.done()
 
