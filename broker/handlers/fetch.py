@@ -154,7 +154,9 @@ class _Fetch:
         committed = self.request.isolation_level == _READ_COMMITTED
         up_to = log.last_stable_offset if committed else log.high_watermark
         try:
-            records = log.read(item.fetch_offset, min(item.max_bytes, left), up_to_offset=up_to, min_one_batch=is_first)
+            records = partition.read(
+                item.fetch_offset, min(item.max_bytes, left), up_to_offset=up_to, min_one_batch=is_first
+            )
         except OffsetOutOfRange:
             return self._error(item, ErrorCode.OFFSET_OUT_OF_RANGE)
         except OSError as error:

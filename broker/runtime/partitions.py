@@ -42,7 +42,17 @@ class Waiter(Protocol):
 class Partition:
     """One partition: its log, its leader epoch, and who waits for it."""
 
-    __slots__ = ("flushed_ms", "index", "leader_epoch", "log", "offline_reason", "topic", "topic_id", "waiters")
+    __slots__ = (
+        "_shared_reads",
+        "flushed_ms",
+        "index",
+        "leader_epoch",
+        "log",
+        "offline_reason",
+        "topic",
+        "topic_id",
+        "waiters",
+    )
 
     def __init__(self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log) -> None:
         self.topic = topic
@@ -53,6 +63,7 @@ class Partition:
         self.offline_reason: str | None = None
         self.flushed_ms = 0
         self.waiters: dict[int, Waiter] = {}
+        self._shared_reads: dict[tuple[int, int, int, bool], bytes] | None = None
 
     @property
     def name(self) -> str:
@@ -80,6 +91,21 @@ class Partition:
                 self._tell_appended(log.size_bytes - size_before)
         return appended
 
+    def read(self, offset: int, max_bytes: int, *, up_to_offset: int, min_one_batch: bool) -> bytes:
+        """Read as `Log.read` does; readers that one append wakes at the same place share the bytes.
+
+        Raises OffsetOutOfRange, OSError.
+        """
+        shared = self._shared_reads
+        if shared is None:
+            return self.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one_batch=min_one_batch)
+        key = (offset, max_bytes, up_to_offset, min_one_batch)
+        data = shared.get(key)
+        if data is None:
+            data = self.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one_batch=min_one_batch)
+            shared[key] = data
+        return data
+
     def flush_if_due(self, now_ms: int) -> None:
         """Bring the log to the disk when flush.ms have passed since the last time. Raises OSError."""
         if now_ms - self.flushed_ms >= self.log.config.flush_ms:
@@ -98,8 +124,12 @@ class Partition:
             waiter.changed()
 
     def _tell_appended(self, appended_bytes: int) -> None:
-        for waiter in list(self.waiters.values()):
-            waiter.appended(self, appended_bytes)
+        self._shared_reads = {}
+        try:
+            for waiter in list(self.waiters.values()):
+                waiter.appended(self, appended_bytes)
+        finally:
+            self._shared_reads = None
 
 
 class PartitionLogs(Protocol):
