@@ -198,7 +198,11 @@ def _check_records(decoded: list[Record], header: BatchHeader, name: str, config
     if code is ErrorCode.INVALID_TIMESTAMP:
         summary = "One or more records have been rejected due to invalid timestamp"
     else:
-        summary = f"One or more records have been rejected due to {len(problems)} record errors in total"
+        shown = ", ".join(f"RecordError(batchIndex={index}, message='{text}')" for index, text in problems[:3])
+        summary = (
+            f"One or more records have been rejected due to {len(problems)} record errors in total, "
+            f"and only showing the first three errors at most: [{shown}]"
+        )
     raise AppendError(code, summary, tuple(problems))
 
 
