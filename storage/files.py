@@ -127,6 +127,7 @@ class OpenFile:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+            self._descriptors.forget(self)
 
 
 class Descriptors:
@@ -147,17 +148,21 @@ class Descriptors:
 
     @property
     def open_count(self) -> int:
-        """How many registered files are open now."""
-        return sum(1 for file in self._open if file.descriptor >= 0)
+        """How many files are open now."""
+        return len(self._open)
 
     def register(self, file: OpenFile) -> None:
         """Take in a file that was just opened; may close others."""
         queue = self._open
         while len(queue) >= self._limit:
-            oldest = queue.popleft()
-            if oldest.descriptor >= 0 and oldest.used:
+            oldest = queue[0]
+            if oldest.used:
                 oldest.used = False
-                queue.append(oldest)
+                queue.rotate(-1)
             else:
                 oldest.close()
         queue.append(file)
+
+    def forget(self, file: OpenFile) -> None:
+        """Let go of a file that was just closed: a second entry of one opened again would close it in its use."""
+        self._open.remove(file)
