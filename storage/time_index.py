@@ -102,6 +102,8 @@ class TimeIndex:
         if len(content) % ENTRY_BYTES:
             raise CorruptIndex(f"{self.path}: {len(content)} bytes are not whole entries of {ENTRY_BYTES}")
         used = -(-len(content.rstrip(b"\0")) // ENTRY_BYTES)
+        if len(content) == ENTRY_BYTES:
+            used = 1  # the first record may be of 1970, at the base offset: nothing but zeros, and no padding
         entries = list(_ENTRY.iter_unpack(content[: used * ENTRY_BYTES]))
         if any(offset < 0 for _, offset in entries):
             raise CorruptIndex(f"{self.path}: an offset below the segment's base offset")
