@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from .config import ConfigError, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .config import BrokerConfig
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _data_dir(options) as data_dir:
             config = load_config(options.config, options.override, port=options.port, data_dir=data_dir)
-            return _serve(config)
+            return _serve(config, use_uvloop=options.uvloop)
     except ConfigError as error:
         return _refuse(str(error))
 
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--config", metavar="FILE", help="a server.properties file with Kafka's broker keys")
     serve.add_argument(
         "-o", dest="override", action="append", default=[], metavar="KEY=VALUE", help="set one of Kafka's broker keys"
+    )
+    serve.add_argument(
+        "--uvloop", action="store_true", help="run on uvloop; needs the extra: pip install 'ottla[uvloop]'"
     )
     serve.add_argument("--log-level", choices=_LOG_LEVELS, default="info", help="how much to say (info)")
     return parser
@@ -80,7 +83,7 @@ def _data_dir(options: argparse.Namespace) -> Iterator[str | None]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _serve(config: BrokerConfig) -> int:
+def _serve(config: BrokerConfig, *, use_uvloop: bool) -> int:
     from .app import Broker, StartError
 
     async def run() -> None:
@@ -97,10 +100,19 @@ def _serve(config: BrokerConfig) -> int:
             await broker.stop()
 
     try:
-        asyncio.run(run())
+        with asyncio.Runner(loop_factory=_uvloop() if use_uvloop else None) as runner:
+            runner.run(run())
     except StartError as error:
         return _refuse(str(error))
     return 0
+
+
+def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 - an extra, loaded when asked for
+    except ImportError as error:
+        raise ConfigError("--uvloop: uvloop is not installed; pip install 'ottla[uvloop]'") from error
+    return uvloop.new_event_loop
 
 
 def _refuse(reason: str) -> int:

@@ -227,12 +227,12 @@ class Connection(asyncio.BufferedProtocol):
         """Whether a request of this connection waits for its answer."""
         return self._parked is not None
 
-    def close(self, reason: str) -> None:
+    def close(self, reason: str, level: int = logging.INFO) -> None:
         """End the connection after what is already answered has been sent; the reason goes into the log."""
         if self._closing:
             return
         self._closing = True
-        logger.info("closing the connection %s: %s", self, reason)
+        logger.log(level, "closing the connection %s: %s", self, reason)
         self._flush()
         self._transport.close()
 
@@ -242,7 +242,9 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     def __str__(self) -> str:
-        return f"from {self.info.peer_host}:{self.info.peer_port}"
+        info = self.info
+        client = "" if info.client_id is None else f" (client {info.client_id})"
+        return f"from {info.peer_host}:{info.peer_port}{client}"
 
 
 def _what_it_may_be(received: memoryview) -> str:

@@ -54,6 +54,7 @@ class Dispatcher:
     def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
         """Handle one request; ProtocolError when it cannot be read."""
         key, version, correlation_id, client_id, position = read_request_head(frame, self._flexible_from)
+        connection.client_id = client_id
         context = RequestContext(key, version, correlation_id, client_id, connection)
         api = self._apis.get(key)
         if api is None:

@@ -14,6 +14,7 @@ class ConnectionInfo:
     """Who is at the other end of a connection, and through which door they came."""
 
     __slots__ = (
+        "client_id",
         "client_software_name",
         "client_software_version",
         "close",
@@ -44,6 +45,8 @@ class ConnectionInfo:
         self.local_host = local_host
         self.local_port = local_port
         self.principal = "User:ANONYMOUS"
+        self.client_id: str | None = None
+        """What the client last called itself."""
         self.client_software_name = "unknown"
         self.client_software_version = "unknown"
         self.close = close

@@ -91,7 +91,7 @@ class Server:
         for listener in self._listeners:
             listener.socket.close()
         for connection in list(self._connections):
-            connection.close("the broker stops")
+            connection.close("the broker stops", logging.DEBUG)
         try:
             await asyncio.wait_for(self._empty.wait(), _STOP_GRACE_S)
         except TimeoutError:

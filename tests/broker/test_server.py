@@ -260,9 +260,20 @@ def test_bad_input_closes_that_connection_alone_with_one_line(wire: bytes, caplo
 
     with caplog.at_level(logging.INFO, "ottla.broker.connection"):
         run(scenario())
-    lines = [record for record in caplog.records if "broker stops" not in record.message]
+    lines = caplog.records
     assert len(lines) == 1
     assert "127.0.0.1" in lines[0].message
+
+
+def test_the_log_names_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(struct.pack(">ihhih", 14, 999, 0, 1, 4) + b"mine")
+            assert await reader.read() == b""
+
+    with caplog.at_level(logging.INFO, "ottla.broker.connection"):
+        run(scenario())
+    assert "(client mine): API 999 is not served" in caplog.text
 
 
 def test_http_and_tls_are_recognised(caplog: pytest.LogCaptureFixture) -> None:
