@@ -1,0 +1,134 @@
+"""A broker of which there are only metadata, partitions and groups: real logs in a real folder, time moved by hand."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ottla.broker.coordinators.group_settings import GroupSettings
+from ottla.broker.request import ConnectionInfo, Deferred, RequestContext
+from ottla.broker.runtime.group_coordinators import GroupCoordinators
+from ottla.broker.runtime.partitions import Partitions
+from ottla.broker.runtime.timers import Timers
+from ottla.protocol.compiler import decode, encode
+from ottla.storage.environment import StorageEnvironment
+from ottla.storage.recovery import open_log
+
+from .metadata_broker import MetadataBroker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ottla.broker.services import Services
+    from ottla.protocol.schema import Message
+    from ottla.storage.log import Log
+    from ottla.storage.log_config import LogConfig
+
+OFFSETS_TOPIC = "__consumer_offsets"
+
+
+class FolderLogs:
+    """Logs in folders beside each other; remembers which are open."""
+
+    def __init__(self, broker: GroupBroker) -> None:
+        self.broker = broker
+        self.opened: list[Log] = []
+
+    def open(self, topic: str, index: int, topic_id: bytes, config: LogConfig, directory_id: bytes) -> Log:
+        directory = self.broker.folder / f"{topic}-{index}"
+        directory.mkdir(exist_ok=True)
+        log = open_log(
+            os.fspath(directory),
+            topic=topic,
+            partition=index,
+            topic_id=topic_id,
+            config=config,
+            environment=StorageEnvironment(files=self.broker.disk),
+            now_ms=self.broker.clock.now_ms(),
+        )
+        self.opened.append(log)
+        return log
+
+    def discard(self, log: Log) -> None:
+        self.opened.remove(log)
+        log.abandon()
+
+
+class GroupBroker(MetadataBroker):
+    """`ask` sends a request through its handler; `advance` lets time pass, `crash` keeps what is in the files."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        options = ("offsets.topic.num.partitions=3", "group.initial.rebalance.delay.ms=0", *options)
+        super().__init__(folder, options)
+        self.run()
+
+    def run(self) -> None:
+        self.timers = Timers()
+        self.logs = FolderLogs(self)
+        self.partitions = Partitions(self.logs, self.metadata.image, self.config.log_config)
+        self.partitions.open_all()
+        numbers = itertools.count(1)
+        self.groups = GroupCoordinators(
+            partitions=self.partitions,
+            clock=self.clock,
+            timers=self.timers,
+            settings=self.settings(),
+            new_uuid_text=lambda: str(next(numbers)),
+        )
+        self.metadata.listeners += [self.partitions, self.groups]
+        self.groups.start()
+
+    def settings(self) -> GroupSettings:
+        config = self.config
+        return GroupSettings(
+            session_timeout_min_ms=config.group_min_session_timeout_ms,
+            session_timeout_max_ms=config.group_max_session_timeout_ms,
+            initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
+            group_size_max=config.group_max_size,
+            offset_metadata_bytes_max=config.offset_metadata_max_bytes,
+            offsets_retention_ms=config.offsets_retention_ms,
+            offsets_check_interval_ms=config.offsets_retention_check_interval_ms,
+        )
+
+    def crash(self) -> None:
+        """End without a word, and start again."""
+        for log in self.logs.opened:
+            log.abandon()
+        super().crash()
+        self.run()
+
+    def advance(self, elapsed_ms: int) -> None:
+        """Let time pass, stopping at every timer on the way."""
+        end_ms = self.clock.monotonic_ms() + elapsed_ms
+        while (due_ms := self.timers.next_deadline_ms()) is not None and due_ms <= end_ms:
+            self.clock.advance(max(due_ms - self.clock.monotonic_ms(), 0))
+            self.timers.run_due(self.clock.monotonic_ms())
+        self.clock.advance(end_ms - self.clock.monotonic_ms())
+
+    def services(self) -> Services:
+        return replace(super().services(), timers=self.timers, partitions=self.partitions, groups=self.groups)
+
+    def ask(self, handler: Any, request: Message, version: int, client_id: str | None = "test") -> Any:
+        """The answer as it arrives at a client, or a Deferred one that `arrived` can look into."""
+        connection = ConnectionInfo(
+            connection_id=1,
+            listener_name="PLAINTEXT",
+            peer_host="127.0.0.1",
+            peer_port=40_000,
+            local_host="10.0.0.7",
+            local_port=19_092,
+            close=lambda reason: None,
+        )
+        kind = type(request)
+        context = RequestContext(kind.api_key, version, 1, client_id, connection)
+        answer = handler.handle(decode(kind, encode(request, version), version), context, self.services())
+        return answer if isinstance(answer, Deferred) else arrived(answer, version)
+
+
+def arrived(answer: Any, version: int) -> Any:
+    """A response after its way over the wire; of a Deferred one what it has been completed with, or None."""
+    response = answer.response if isinstance(answer, Deferred) else answer
+    return None if response is None else decode(type(response), encode(response, version), version)

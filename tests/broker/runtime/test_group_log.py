@@ -1,0 +1,102 @@
+"""Group records in a real log, with what a Kafka that had transactions left there."""
+
+from __future__ import annotations
+
+import pytest
+from ottla.broker.coordinators.group_records import encode_record, offset_commit_record, offset_tombstone
+from ottla.broker.runtime.group_log import GroupLog
+from ottla.protocol.control_records import end_txn_batch
+from ottla.protocol.records import Record, build_batch
+from ottla.protocol.stored.classic_groups import OffsetCommitValue
+from ottla.storage.append import AppendOrigin
+
+from ..group_broker import OFFSETS_TOPIC, GroupBroker
+
+NOW_MS = 1_700_000_000_000
+
+
+@pytest.fixture
+def log(tmp_path):
+    broker = GroupBroker(tmp_path)
+    broker.metadata.ensure_internal_topic(OFFSETS_TOPIC)
+    return GroupLog(broker.partitions.get(OFFSETS_TOPIC, 0))
+
+
+def offset(value, partition=0):
+    return offset_commit_record("g", "t", partition, OffsetCommitValue(offset=value))
+
+
+def read(log):
+    return [(at, record.key.partition, record.value and record.value.offset) for at, record in log.read_all()]
+
+
+def append_bytes(log, batch):
+    log.partition.append(memoryview(batch), now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR)
+
+
+def commit_in_transaction(log, record, producer_id=9):
+    end = log.partition.log.log_end_offset
+    records = [Record(end, NOW_MS, *encode_record(record))]
+    append_bytes(
+        log,
+        build_batch(
+            records, base_offset=end, producer_id=producer_id, producer_epoch=0, base_sequence=-1, is_transactional=True
+        ),
+    )
+
+
+def end_transaction(log, *, commit, producer_id=9):
+    end = log.partition.log.log_end_offset
+    append_bytes(
+        log,
+        end_txn_batch(
+            commit=commit,
+            base_offset=end,
+            producer_id=producer_id,
+            producer_epoch=0,
+            coordinator_epoch=0,
+            timestamp_ms=NOW_MS,
+        ),
+    )
+
+
+def test_what_is_appended_is_read(log):
+    assert log.append([offset(1), offset(2, 1)], NOW_MS) == 0
+    assert log.append([offset_tombstone("g", "t", 0)], NOW_MS) == 2
+    assert read(log) == [(0, 0, 1), (1, 1, 2), (2, 0, None)]
+
+
+def test_nothing_is_there_at_first(log):
+    assert read(log) == []
+
+
+def test_offsets_of_a_transaction_hold_from_its_commit_on(log):
+    commit_in_transaction(log, offset(5))
+    assert read(log) == []
+    log.append([offset(6)], NOW_MS)
+    end_transaction(log, commit=True)
+    assert read(log) == [(1, 0, 6), (0, 0, 5)]
+
+
+def test_offsets_of_an_aborted_transaction_never_hold(log):
+    commit_in_transaction(log, offset(5))
+    end_transaction(log, commit=False)
+    end_transaction(log, commit=True, producer_id=10)
+    assert read(log) == []
+
+
+def test_a_tombstone_ends_what_a_transaction_would_bring(log):
+    commit_in_transaction(log, offset(5))
+    commit_in_transaction(log, offset(7, 1))
+    log.append([offset_tombstone("g", "t", 0)], NOW_MS)
+    end_transaction(log, commit=True)
+    assert read(log) == [(2, 0, None), (1, 1, 7)]
+
+
+def test_a_record_that_cannot_be_read_is_passed_over(log, caplog):
+    end = log.partition.log.log_end_offset
+    records = [Record(end, NOW_MS, b"\x00\x01\x00", b""), Record(end + 1, NOW_MS, None, b"keyless")]
+    append_bytes(log, build_batch(records, base_offset=end))
+    log.append([offset(1)], NOW_MS)
+    assert read(log) == [(2, 0, 1)]
+    assert "the record at 0 is passed over" in caplog.text
