@@ -109,7 +109,7 @@ def _serve(config: BrokerConfig, *, use_uvloop: bool) -> int:
 
 def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        import uvloop  # noqa: PLC0415 - an extra, loaded when asked for
+        import uvloop  # an extra, loaded when asked for
     except ImportError as error:
         raise ConfigError("--uvloop: uvloop is not installed; pip install 'ottla[uvloop]'") from error
     return uvloop.new_event_loop

@@ -134,6 +134,12 @@ class Server:
             logger.info("a connection from %s was gone before it was taken: %s", peer_host, error)
             accepted.close()
             self._forget(connection, peer_host)
+        except asyncio.CancelledError:
+            # The broker stops; a connection that was not made will not be lost either.
+            if connection.info is None:
+                accepted.close()
+                self._forget(connection, peer_host)
+            raise
 
     def _new_connection(self, listener_name: str, dispatcher: Dispatcher) -> Connection:
         self._next_connection_id += 1
@@ -147,6 +153,8 @@ class Server:
         )
 
     def _forget(self, connection: Connection, peer_host: str) -> None:
+        if connection not in self._connections:
+            return
         self._connections.discard(connection)
         self._per_ip[peer_host] -= 1
         if not self._per_ip[peer_host]:
