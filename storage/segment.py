@@ -373,22 +373,22 @@ class Segment:
 
         The view is valid until the next step. Raises CorruptBatch at the first one that is not whole.
         """
-        descriptor = self.log.open()
         chunk, start = memoryview(b""), position
         while position < self.size:
             at = position - start
             if len(chunk) - at < HEADER_BYTES:
-                chunk, start, at = self._chunk(descriptor, position, CHUNK_BYTES), position, 0
+                chunk, start, at = self._chunk(position, CHUNK_BYTES), position, 0
             header = read_header(chunk, at)
             if len(chunk) - at < header.size_bytes:
                 self._check_whole(header, position)
                 wanted = max(header.size_bytes, CHUNK_BYTES)
-                chunk, start, at = self._chunk(descriptor, position, wanted), position, 0
+                chunk, start, at = self._chunk(position, wanted), position, 0
             yield position, chunk[at : at + header.size_bytes], header
             position += header.size_bytes
 
-    def _chunk(self, descriptor: int, position: int, wanted: int) -> memoryview:
-        return memoryview(os.pread(descriptor, min(wanted, self.size - position), position))
+    def _chunk(self, position: int, wanted: int) -> memoryview:
+        # Opened for each chunk: whoever takes the batches may use other files meanwhile, which can close this one.
+        return memoryview(os.pread(self.log.open(), min(wanted, self.size - position), position))
 
     def _check_whole(self, header: BatchHeader, position: int) -> None:
         if position + header.size_bytes > self.size:
