@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from .dispatch import Dispatcher
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER_BYTES = 256 * 1024
 _ACCEPT_RETRY_S = 0.5
-_PENDING_CONNECTIONS = 50
+_PENDING_CONNECTIONS = 1024
 _STOP_GRACE_S = 1.0
 
 
@@ -59,6 +59,7 @@ class Server:
         self._next_connection_id = 0
         self._listeners: list[_Listener] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._connecting: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._room.set()
         self._empty = asyncio.Event()
@@ -85,9 +86,10 @@ class Server:
 
     async def stop(self) -> None:
         """Close everything; answers that are already written are still delivered to clients that read."""
-        for task in self._tasks:
+        running = [*self._tasks, *self._connecting]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         for listener in self._listeners:
             listener.socket.close()
         for connection in list(self._connections):
@@ -110,17 +112,24 @@ class Server:
                 logger.warning("cannot accept a connection: %s; trying again", error)
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            await self._admit(accepted, address[0], lambda: self._new_connection(listener.name, dispatcher))
+            connection = self._admit(accepted, address[0], listener.name, dispatcher)
+            if connection is not None:
+                # Not awaited: whoever knocks next must not wait for this one's first turn.
+                task = loop.create_task(self._connect(connection, accepted, address[0]))
+                self._connecting.add(task)
+                task.add_done_callback(self._connecting.discard)
 
-    async def _admit(self, accepted: socket.socket, peer_host: str, new_connection: Callable[[], Connection]) -> None:
+    def _admit(
+        self, accepted: socket.socket, peer_host: str, listener_name: str, dispatcher: Dispatcher
+    ) -> Connection | None:
         limits = self.limits
         allowed = limits.connections_per_ip_overrides.get(peer_host, limits.connections_per_ip_max)
         if self._per_ip[peer_host] >= allowed:
             logger.warning("refusing a connection from %s: max.connections.per.ip is reached", peer_host)
             accepted.close()
-            return
+            return None
+        connection = self._new_connection(listener_name, dispatcher)
         self._per_ip[peer_host] += 1
-        connection = new_connection()
         self._connections.add(connection)
         self._empty.clear()
         if len(self._connections) >= limits.connections_max:
@@ -128,6 +137,9 @@ class Server:
                 "%d connections are open; no more until one closes (max.connections)", len(self._connections)
             )
             self._room.clear()
+        return connection
+
+    async def _connect(self, connection: Connection, accepted: socket.socket, peer_host: str) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
         except OSError as error:
