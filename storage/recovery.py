@@ -315,8 +315,8 @@ class _Loader:
         self.log_end_offset = self.segments[first].base_offset
         for index in range(first, len(self.segments)):
             segment = self.segments[index]
+            self.log_end_offset = max(self.log_end_offset, segment.base_offset)
             cut_bytes = self._recover_segment(segment)
-            self.log_end_offset = max(self.producers.map_end_offset, segment.base_offset)
             if cut_bytes:
                 self._drop_segments_after(index)
                 break
@@ -338,6 +338,7 @@ class _Loader:
                 completed = replay_batch(self.producers, data, header)
                 if completed is not None:
                     index_completed(self.producers, segment, completed, self._files)
+                self.log_end_offset = header.next_offset
                 valid_bytes = position + header.size_bytes
         except ProtocolError as error:
             self._report.notes.append(str(error))
@@ -350,10 +351,7 @@ class _Loader:
 
     def _belongs(self, segment: Segment, first_offset: int, last_offset: int) -> bool:
         """A batch whose offsets go back, or do not fit the segment, is not one that an append has written."""
-        return (
-            max(segment.base_offset, self.producers.map_end_offset) <= first_offset <= last_offset
-            and last_offset - segment.base_offset < 1 << 31
-        )
+        return self.log_end_offset <= first_offset <= last_offset and last_offset - segment.base_offset < 1 << 31
 
     def _count(self, segment: Segment, data: memoryview, leader_epoch: int, base_offset: int) -> None:
         self._report.batches += 1
