@@ -1,268 +1,370 @@
-"""Incremental fetch sessions (KIP-227): what a consumer fetches is remembered, so that only changes travel.
+"""Fetch sessions: what a client has already been told about the partitions it fetches (KIP-227).
 
-A session holds the partitions that its client fetches, in the order in which they are served; partitions that gave
-data move to the end, so that none starves. The response leaves out what has not changed since the last one.
-The cache holds a bounded number of sessions; a new one may take the place of one that was not used for two minutes,
-or of a smaller one that has had its two minutes. Kafka: `FetchManager`, `FetchSession`, `FetchSessionCache`.
+A full fetch (epoch 0) names every partition and may open a session; each later one (epochs 1, 2, ...) names only what
+changes, and is answered only with what has changed. A session is opened when its first answer is made, with what that
+answer told. Whatever arrives with another epoch than the next one is refused, and the client begins again.
+
+The cache holds a limited number of sessions. A new one may push out another that was not used for two minutes, or one
+that is older than that and has fewer partitions; a follower's may also push out a consumer's. Kafka splits its cache
+into eight shards so that its threads do not wait for each other; here it is one, with the same rules.
+Kafka: `FetchSession`, `FetchSessionCacheShard`, `FetchManager`, `FetchContext`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
-from ...protocol.messages.fetch import FetchableTopicResponse
+from ...protocol.primitives import ZERO_UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
-    from ...protocol.messages.fetch import FetchPartition, FetchRequest, ForgottenTopic, PartitionData
+    from ...protocol.messages.fetch import FetchPartition, FetchRequest, PartitionData
 
-NO_SESSION_ID = 0
-INITIAL_EPOCH = 0
-FINAL_EPOCH = -1
-EVICTION_MS = 120_000
+INVALID_SESSION_ID: Final = 0
+INITIAL_EPOCH: Final = 0
+FINAL_EPOCH: Final = -1
+EVICTION_MS: Final = 120_000
+"""How long a session is safe from those that have more partitions (`MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`)."""
 
-_EPOCH_MAX = 2**31 - 1
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
+_MAX_EPOCH = (1 << 31) - 1
+_NEVER_TOLD = -1
 
 
-class PartitionKey(NamedTuple):
-    """A partition as a request names it: by topic name, or from version 13 on by topic id."""
+class CachedPartition:
+    """One partition of a fetch: what the client asks of it, and what it was last told.
 
-    topic: str
-    topic_id: bytes
-    partition: int
-
-
-class FetchItem:
-    """One partition of a fetch: where its reader is, and what the reader was told last."""
+    `topic` is None while the topic id is not known to this broker; `topic_id` is zero below version 13.
+    """
 
     __slots__ = (
         "current_leader_epoch",
         "fetch_offset",
-        "index",
+        "high_watermark",
         "key",
         "last_fetched_epoch",
+        "log_start_offset",
         "max_bytes",
-        "told_high_watermark",
-        "told_log_start_offset",
+        "partition",
         "topic",
         "topic_id",
     )
 
-    def __init__(self, key: PartitionKey, topic: str | None, wanted: FetchPartition) -> None:
+    def __init__(
+        self, key: tuple[str | bytes, int], topic: str | None, topic_id: bytes, request: FetchPartition
+    ) -> None:
         self.key = key
         self.topic = topic
-        """The topic's name; None while its id is not known."""
-        self.topic_id = key.topic_id
-        self.index = key.partition
-        self.told_high_watermark = -1
-        self.told_log_start_offset = -1
-        self.want(wanted)
+        self.topic_id = topic_id
+        self.partition = request.partition
+        self.fetch_offset = request.fetch_offset
+        self.max_bytes = request.partition_max_bytes
+        self.current_leader_epoch = request.current_leader_epoch
+        self.last_fetched_epoch = request.last_fetched_epoch
+        self.high_watermark = _NEVER_TOLD
+        self.log_start_offset = _NEVER_TOLD
 
-    def want(self, wanted: FetchPartition) -> None:
-        """Follow what the reader asks for."""
-        self.fetch_offset = wanted.fetch_offset
-        self.max_bytes = wanted.partition_max_bytes
-        self.current_leader_epoch = wanted.current_leader_epoch
-        self.last_fetched_epoch = wanted.last_fetched_epoch
+    def update_request(self, request: CachedPartition) -> None:
+        """Take over what the client now asks; what it was told stays."""
+        self.fetch_offset = request.fetch_offset
+        self.max_bytes = request.max_bytes
+        self.current_leader_epoch = request.current_leader_epoch
+        self.last_fetched_epoch = request.last_fetched_epoch
 
-    def has_news(self, data: PartitionData) -> bool:
-        """Whether `data` must be sent in an incremental response; notes it as told."""
-        news = (
-            bool(data.records)
-            or data.high_watermark != self.told_high_watermark
-            or data.log_start_offset != self.told_log_start_offset
-            or data.preferred_read_replica != -1
-            or data.diverging_epoch is not None
+    def note_answer(self, answer: PartitionData) -> bool:
+        """Remember what the client is about to be told; say whether there is anything to tell."""
+        changed = (
+            bool(answer.records)
+            or answer.high_watermark != self.high_watermark
+            or answer.log_start_offset != self.log_start_offset
+            or answer.preferred_read_replica >= 0
+            or answer.error_code != ErrorCode.NONE
+            or answer.diverging_epoch is not None
         )
-        self.told_high_watermark = data.high_watermark
-        self.told_log_start_offset = data.log_start_offset
-        if data.error_code:
-            # An error is told every time, and its end is told too.
-            self.told_high_watermark = -1
-            return True
-        return news
+        if changed:
+            # After an error the partition is told again when the error is gone, whatever its offsets are then.
+            self.high_watermark = answer.high_watermark if answer.error_code == ErrorCode.NONE else _NEVER_TOLD
+            self.log_start_offset = answer.log_start_offset
+        return changed
+
+
+Answer = tuple[CachedPartition, "PartitionData"]
 
 
 class FetchSession:
-    """One client's session; `epoch` is what its next request must carry."""
+    """The partitions of one session, in the order in which they are read: those that gave records last come last."""
 
-    __slots__ = ("created_ms", "epoch", "items", "last_used_ms", "session_id", "uses_topic_ids")
-
-    def __init__(
-        self, session_id: int, items: dict[PartitionKey, FetchItem], uses_topic_ids: bool, now_ms: int
-    ) -> None:
-        self.session_id = session_id
-        self.items = items
-        self.uses_topic_ids = uses_topic_ids
-        self.epoch = next_epoch(INITIAL_EPOCH)
-        self.created_ms = now_ms
-        self.last_used_ms = now_ms
-
-
-def next_epoch(epoch: int) -> int:
-    """The epoch after this one; it wraps to 1, since 0 begins a session."""
-    return 1 if epoch == _EPOCH_MAX else epoch + 1
-
-
-Result = tuple["FetchItem", "PartitionData"]
-
-
-class FetchContext:
-    """What one request fetches, and how its results become a response."""
-
-    __slots__ = ("_begin", "error", "items", "session")
+    __slots__ = (
+        "_has_unknown_topics",
+        "created_ms",
+        "epoch",
+        "id",
+        "is_privileged",
+        "last_used_ms",
+        "partitions",
+        "size",
+        "uses_topic_ids",
+    )
 
     def __init__(
         self,
-        items: list[FetchItem],
+        session_id: int,
+        partitions: dict[tuple[str | bytes, int], CachedPartition],
         *,
-        session: FetchSession | None = None,
-        begin: Callable[[list[FetchItem]], int] | None = None,
-        error: ErrorCode = ErrorCode.NONE,
+        is_privileged: bool,
+        uses_topic_ids: bool,
+        now_ms: int,
     ) -> None:
-        self.items = items
-        self.session = session
-        self.error = error
-        self._begin = begin
+        self.id = session_id
+        self.partitions = partitions
+        self.is_privileged = is_privileged
+        self.uses_topic_ids = uses_topic_ids
+        self.created_ms = now_ms
+        self.last_used_ms = now_ms
+        self.epoch = INITIAL_EPOCH + 1
+        self.size = len(partitions)
+        """How many partitions there were when the session was last used; eviction compares it."""
+        self._has_unknown_topics = True
 
-    def finish(self, results: list[Result]) -> tuple[int, list[FetchableTopicResponse]]:
-        """The session id and the topics to answer with."""
+    def update(self, asked: dict[tuple[str | bytes, int], CachedPartition], request: FetchRequest) -> None:
+        """Add and change the partitions that a request names, then drop those it forgets."""
+        partitions = self.partitions
+        for key, partition in asked.items():
+            known = partitions.get(key)
+            if known is None:
+                partitions[key] = partition
+                self._has_unknown_topics = True
+            else:
+                known.update_request(partition)
+        for forgotten in request.forgotten_topics_data:
+            topic_key = forgotten.topic_id if self.uses_topic_ids else forgotten.topic
+            for index in forgotten.partitions:
+                partitions.pop((topic_key, index), None)
+
+    def resolve_names(self, topic_name: Callable[[bytes], str | None]) -> None:
+        """Look again for the topics whose ids were not known; a name once found stays, as in Kafka."""
+        if not self._has_unknown_topics:
+            return
+        self._has_unknown_topics = False
+        for partition in self.partitions.values():
+            if partition.topic is None:
+                partition.topic = topic_name(partition.topic_id)
+                self._has_unknown_topics |= partition.topic is None
+
+    def move_to_end(self, partition: CachedPartition) -> None:
+        """Read this partition last from now on, so that each has its turn when not all fit into a response."""
+        if self.partitions.pop(partition.key, None) is not None:
+            self.partitions[partition.key] = partition
+
+    def can_be_evicted_by(self, *, is_privileged: bool, size: int) -> bool:
+        """Whether a new session with `size` partitions is worth more than this one, which is not stale."""
+        is_old = self.last_used_ms - self.created_ms > EVICTION_MS
+        if is_privileged and not self.is_privileged:
+            return True
+        return is_old and self.is_privileged == is_privileged and size > self.size
+
+
+class FetchContext:
+    """One fetch request in the light of its session: what to read, and how to answer.
+
+    `error` is the answer to the whole request when the session is not as the client believes; nothing is read then.
+    """
+
+    __slots__ = (
+        "_cache",
+        "_expected_epoch",
+        "_is_privileged",
+        "_opens_session",
+        "_uses_topic_ids",
+        "error",
+        "partitions",
+        "session",
+    )
+
+    def __init__(
+        self,
+        cache: FetchSessionCache,
+        partitions: Collection[CachedPartition],
+        *,
+        error: ErrorCode = ErrorCode.NONE,
+        session: FetchSession | None = None,
+        opens_session: bool = False,
+        is_privileged: bool = False,
+        uses_topic_ids: bool = False,
+    ) -> None:
+        self.partitions = partitions
+        self.error = error
+        self.session = session
+        self._cache = cache
+        self._expected_epoch = session.epoch if session is not None else FINAL_EPOCH
+        self._opens_session = opens_session
+        self._is_privileged = is_privileged
+        self._uses_topic_ids = uses_topic_ids
+
+    def finish(self, answers: list[Answer], now_ms: int) -> tuple[ErrorCode, int, list[Answer]]:
+        """The response's error and session id, and which of the partitions that were read go into it.
+
+        Of an incremental fetch, a partition that was left out of `answers` counts as unchanged.
+        """
         session = self.session
         if session is not None:
-            results = [result for result in results if result[0].has_news(result[1])]
-            for item, data in results:
-                if data.records and session.items.pop(item.key, None) is not None:
-                    session.items[item.key] = item
-            return session.session_id, _by_topic(results)
-        if self._begin is None:
-            return NO_SESSION_ID, _by_topic(results)
-        for item, data in results:
-            item.has_news(data)
-        return self._begin([item for item, _ in results]), _by_topic(results)
+            return self._finish_incremental(session, answers)
+        session_id = INVALID_SESSION_ID
+        if self._opens_session:
+            session_id = self._cache.begin(
+                answers, is_privileged=self._is_privileged, uses_topic_ids=self._uses_topic_ids, now_ms=now_ms
+            )
+        return self.error, session_id, answers
 
-
-def _by_topic(results: list[Result]) -> list[FetchableTopicResponse]:
-    """Group what stands together; the order of the partitions stays as it is."""
-    topics: list[FetchableTopicResponse] = []
-    last: tuple[str, bytes] | None = None
-    for item, data in results:
-        key = (item.key.topic, item.key.topic_id)
-        if key != last:
-            last = key
-            topics.append(FetchableTopicResponse(topic=key[0], topic_id=key[1]))
-        topics[-1].partitions.append(data)
-    return topics
+    def _finish_incremental(self, session: FetchSession, answers: list[Answer]) -> tuple[ErrorCode, int, list[Answer]]:
+        if session.epoch != self._expected_epoch:
+            # While this request was parked, another one came for the same session on another connection.
+            return ErrorCode.INVALID_FETCH_SESSION_EPOCH, session.id, []
+        changed = []
+        for answer in answers:
+            partition, data = answer
+            if partition.note_answer(data):
+                changed.append(answer)
+                if data.records:
+                    session.move_to_end(partition)
+        return ErrorCode.NONE, session.id, changed
 
 
 class FetchSessionCache:
-    """All sessions of a broker, at most `slots`. `new_session_id` gives random positive ids."""
+    """All sessions of the broker.
+
+    `slots` is max.incremental.fetch.session.cache.slots; `new_session_id` gives a random number from 1 to 2^31 - 1.
+    Times are of the monotonic clock.
+    """
+
+    __slots__ = ("_new_session_id", "_sessions", "slots")
 
     def __init__(self, slots: int, new_session_id: Callable[[], int]) -> None:
         self.slots = slots
         self._new_session_id = new_session_id
-        # In the order of their last use.
-        self._sessions: dict[int, FetchSession] = {}
+        # Least recently used first.
+        self._sessions: OrderedDict[int, FetchSession] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(
-        self, request: FetchRequest, version: int, topic_name: Callable[[bytes], str | None], now_ms: int
-    ) -> FetchContext:
-        """What the request fetches: all that it names, or what its session holds after its changes."""
-        uses_topic_ids = version >= _FIRST_VERSION_WITH_TOPIC_IDS
-        if request.session_epoch in (INITIAL_EPOCH, FINAL_EPOCH):
-            self._sessions.pop(request.session_id, None)
-            items = list(_items(request, uses_topic_ids, topic_name).values())
-            if request.session_epoch == FINAL_EPOCH:
-                return FetchContext(items)
-            return FetchContext(items, begin=lambda fetched: self._begin(fetched, uses_topic_ids, now_ms))
-        return self._continue(request, uses_topic_ids, topic_name, now_ms)
+    @property
+    def cached_partitions(self) -> int:
+        """How many partitions all sessions hold together."""
+        return sum(session.size for session in self._sessions.values())
 
-    def _continue(
+    def get(self, session_id: int) -> FetchSession | None:
+        """The session with this id, if it is open."""
+        return self._sessions.get(session_id)
+
+    def open(
         self,
         request: FetchRequest,
-        uses_topic_ids: bool,
+        version: int,
         topic_name: Callable[[bytes], str | None],
         now_ms: int,
+        *,
+        is_privileged: bool = False,
+    ) -> FetchContext:
+        """Find what a request asks for. `topic_name` knows topics by their ids; followers are privileged."""
+        uses_topic_ids = version >= _FIRST_VERSION_WITH_TOPIC_IDS
+        epoch = request.session_epoch
+        if epoch not in (INITIAL_EPOCH, FINAL_EPOCH):
+            return self._continue(request, uses_topic_ids, topic_name, now_ms)
+        # A full fetch ends the session that it names.
+        self._sessions.pop(request.session_id, None)
+        return FetchContext(
+            self,
+            _asked_partitions(request, uses_topic_ids, topic_name).values(),
+            opens_session=epoch == INITIAL_EPOCH,
+            is_privileged=is_privileged,
+            uses_topic_ids=uses_topic_ids,
+        )
+
+    def _continue(
+        self, request: FetchRequest, uses_topic_ids: bool, topic_name: Callable[[bytes], str | None], now_ms: int
     ) -> FetchContext:
         session = self._sessions.get(request.session_id)
         if session is None:
-            return FetchContext([], error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+            return FetchContext(self, (), error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         if session.epoch != request.session_epoch:
-            return FetchContext([], error=ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+            return FetchContext(self, (), error=ErrorCode.INVALID_FETCH_SESSION_EPOCH)
         if session.uses_topic_ids != uses_topic_ids:
-            return FetchContext([], error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
-        _update(session, request, topic_name)
-        del self._sessions[session.session_id]
-        if not session.items:
-            return FetchContext([])
-        self._sessions[session.session_id] = session
-        session.last_used_ms = now_ms
-        session.epoch = next_epoch(session.epoch)
-        return FetchContext(list(session.items.values()), session=session)
+            return FetchContext(self, (), error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
+        asked = _asked_partitions(request, uses_topic_ids, topic_name) if request.topics else {}
+        session.update(asked, request)
+        if not session.partitions:
+            del self._sessions[session.id]
+            return FetchContext(self, asked.values())
+        self._touch(session, now_ms)
+        session.epoch = session.epoch + 1 if session.epoch < _MAX_EPOCH else INITIAL_EPOCH + 1
+        if uses_topic_ids:
+            session.resolve_names(topic_name)
+        return FetchContext(self, session.partitions.values(), session=session)
 
-    def _begin(self, items: list[FetchItem], uses_topic_ids: bool, now_ms: int) -> int:
-        """Remember a new session if there is room for it; return its id, or 0."""
-        if not items or not self._make_room(len(items), now_ms):
-            return NO_SESSION_ID
-        session_id = self._new_session_id()
-        while session_id in self._sessions or session_id == NO_SESSION_ID:
-            session_id = self._new_session_id()
-        by_key = {item.key: item for item in items}
-        self._sessions[session_id] = FetchSession(session_id, by_key, uses_topic_ids, now_ms)
+    def _touch(self, session: FetchSession, now_ms: int) -> None:
+        session.last_used_ms = now_ms
+        session.size = len(session.partitions)
+        self._sessions.move_to_end(session.id)
+
+    def begin(self, answers: list[Answer], *, is_privileged: bool, uses_topic_ids: bool, now_ms: int) -> int:
+        """Begin a session with what a full fetch was answered; INVALID_SESSION_ID when there is no room for it."""
+        if len(self._sessions) >= self.slots and not self._evict(is_privileged, len(answers), now_ms):
+            return INVALID_SESSION_ID
+        partitions = {}
+        for partition, data in answers:
+            partition.high_watermark = data.high_watermark
+            partition.log_start_offset = data.log_start_offset
+            partitions[partition.key] = partition
+        session_id = self._unused_id()
+        self._sessions[session_id] = FetchSession(
+            session_id, partitions, is_privileged=is_privileged, uses_topic_ids=uses_topic_ids, now_ms=now_ms
+        )
         return session_id
 
-    def _make_room(self, size: int, now_ms: int) -> bool:
-        if len(self._sessions) < self.slots:
-            return True
+    def _unused_id(self) -> int:
+        while (session_id := self._new_session_id()) in self._sessions or session_id == INVALID_SESSION_ID:
+            pass
+        return session_id
+
+    def _evict(self, is_privileged: bool, size: int, now_ms: int) -> bool:
+        """Make room for a session of `size` partitions, if there is one that is worth less."""
         if not self._sessions:
             return False
-        oldest = next(iter(self._sessions.values()))
-        if now_ms - oldest.last_used_ms > EVICTION_MS:
-            del self._sessions[oldest.session_id]
-            return True
-        evictable = [s for s in self._sessions.values() if now_ms - s.created_ms > EVICTION_MS and len(s.items) < size]
-        if not evictable:
-            return False
-        smallest = min(evictable, key=lambda session: (len(session.items), session.session_id))
-        del self._sessions[smallest.session_id]
+        victim = next(iter(self._sessions.values()))
+        if now_ms - victim.last_used_ms <= EVICTION_MS:
+            # None is stale; the smallest of those that may go at all is compared with the new one.
+            victim = min(self._sessions.values(), key=lambda s: self._eviction_order(s, is_privileged))
+            if not victim.can_be_evicted_by(is_privileged=is_privileged, size=size):
+                return False
+        del self._sessions[victim.id]
         return True
 
+    @staticmethod
+    def _eviction_order(session: FetchSession, by_privileged: bool) -> tuple[bool, bool, int, int]:
+        is_old = session.last_used_ms - session.created_ms > EVICTION_MS
+        is_protected = not is_old and (session.is_privileged or not by_privileged)
+        return is_protected, session.is_privileged, session.size, session.id
 
-def _items(
+
+def _asked_partitions(
     request: FetchRequest, uses_topic_ids: bool, topic_name: Callable[[bytes], str | None]
-) -> dict[PartitionKey, FetchItem]:
-    items: dict[PartitionKey, FetchItem] = {}
+) -> dict[tuple[str | bytes, int], CachedPartition]:
+    """The partitions that a request names, in its order; of one that it names twice, the later wish."""
+    asked: dict[tuple[str | bytes, int], CachedPartition] = {}
     for topic in request.topics:
-        name = topic_name(topic.topic_id) if uses_topic_ids else topic.topic
-        for wanted in topic.partitions:
-            key = PartitionKey(topic.topic, topic.topic_id, wanted.partition)
-            items[key] = FetchItem(key, name, wanted)
-    return items
-
-
-def _update(session: FetchSession, request: FetchRequest, topic_name: Callable[[bytes], str | None]) -> None:
-    for topic in request.topics:
-        name = topic_name(topic.topic_id) if session.uses_topic_ids else topic.topic
-        for wanted in topic.partitions:
-            key = PartitionKey(topic.topic, topic.topic_id, wanted.partition)
-            known = session.items.get(key)
-            if known is None:
-                session.items[key] = FetchItem(key, name, wanted)
-            else:
-                known.want(wanted)
-    _forget(session, request.forgotten_topics_data)
-    if session.uses_topic_ids:
-        for item in session.items.values():
-            if item.topic is None:
-                item.topic = topic_name(item.topic_id)
-
-
-def _forget(session: FetchSession, forgotten: Iterable[ForgottenTopic]) -> None:
-    for topic in forgotten:
-        for index in topic.partitions:
-            session.items.pop(PartitionKey(topic.topic, topic.topic_id, index), None)
+        if uses_topic_ids:
+            topic_id = topic.topic_id
+            name = topic_name(topic_id)
+            for wish in topic.partitions:
+                key: tuple[str | bytes, int] = (topic_id, wish.partition)
+                asked[key] = CachedPartition(key, name, topic_id, wish)
+        else:
+            name = topic.topic
+            for wish in topic.partitions:
+                key = (name, wish.partition)
+                asked[key] = CachedPartition(key, name, ZERO_UUID, wish)
+    return asked

@@ -1,10 +1,13 @@
 """Fetch 4-18: read record batches from some partitions, waiting until there are enough.
 
-- Answers at once when `min_bytes` are there, when `max_wait_ms` is not positive, or when any partition has an error
-  or diverged; else the request is parked in its partitions (`runtime/long_poll.py`).
+- Answers at once when `min_bytes` are there, when `max_wait_ms` is not positive, or when a partition that was read has
+  an error or diverged; else the request is parked in its partitions (`runtime/long_poll.py`). A partition that does not
+  exist is told, but is no reason not to wait for the others, as in Kafka; it comes last in the answer.
 - `max_bytes` and each partition's maximum hold, but the first partition with data gives one batch however large.
 - read_committed reads up to the last stable offset and names the aborted transactions in what it returns.
-- Consumers fetch on behalf of themselves: replica ids are ignored, since there is no other broker.
+- There is no other broker, so a fetch that claims to be a replica's is told that it is none
+  (NOT_LEADER_OR_FOLLOWER, or UNKNOWN_LEADER_EPOCH where it names an epoch). -2 is a debugging consumer.
+- zstd is returned in every version, as Kafka 4 does, which no longer converts what it has for old readers.
 
 Version notes: 5 carries log start offsets, 7 sessions (KIP-227), 9 leader epochs (KIP-320), 10 zstd (KIP-110),
 12 is flexible and detects divergence (KIP-595), 13 names topics by id (KIP-516), 15 moves the replica's state,
@@ -13,178 +16,210 @@ Version notes: 5 carries log start offsets, 7 sessions (KIP-227), 9 leader epoch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ...protocol.compression import Compression
 from ...protocol.errors import ErrorCode
-from ...protocol.messages.fetch import AbortedTransaction, EpochEndOffset, FetchResponse, PartitionData
-from ...protocol.record_batch import ATTRIBUTES_POSITION, COMPRESSION_MASK
+from ...protocol.messages.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchResponse,
+    PartitionData,
+)
+from ...protocol.primitives import ZERO_UUID
+from ...protocol.record_batch import CorruptBatch
 from ...storage.append import OffsetOutOfRange
 from ..request import Deferred
-from ..runtime.long_poll import WaitingRead
+from ..runtime.long_poll import Watch
 
 if TYPE_CHECKING:
     from ...protocol.messages.fetch import FetchRequest
-    from ..coordinators.fetch_session import FetchContext, FetchItem
+    from ..coordinators.fetch_session import Answer, CachedPartition
     from ..request import RequestContext
+    from ..runtime.long_poll import ReadCache
     from ..runtime.partitions import Partition
     from ..services import Services
 
-_FIRST_VERSION_WITH_ZSTD = 10
-_FIRST_VERSION_WITH_TOPIC_IDS = 13
-_READ_COMMITTED = 1
-_NO_OFFSET = -1
+_FIRST_VERSION_WITH_REPLICA_STATE: Final = 15
+_READ_COMMITTED: Final = 1
+_CONSUMER: Final = -1
+_NO_OFFSET: Final = -1
 
 
 def handle(
     request: FetchRequest, context: RequestContext, services: Services
 ) -> FetchResponse | Deferred[FetchResponse]:
     """Read now; answer now, or park."""
-    now_ms = services.clock.monotonic_ms()
-    topics = services.metadata.image.topics_by_id
-
-    def topic_name(topic_id: bytes) -> str | None:
-        topic = topics.get(topic_id)
-        return None if topic is None else topic.name
-
-    fetched = services.fetch_sessions.open(request, context.api_version, topic_name, now_ms)
-    if fetched.error:
-        return FetchResponse(error_code=fetched.error)
-    fetch = _Fetch(request, context.api_version, fetched, services)
-    results = fetch.read()
-    if request.max_wait_ms <= 0 or not fetched.items or fetch.must_answer or fetch.bytes_read >= fetch.min_bytes:
-        return fetch.response(results)
-    return fetch.park(results)
+    fetch = _Fetch(request, context.api_version, services)
+    answers = fetch.read(None)
+    if (
+        request.max_wait_ms <= 0
+        or fetch.bytes_read >= fetch.min_bytes
+        or fetch.must_answer
+        or len(fetch.unreadable) == len(fetch.context.partitions)
+    ):
+        return fetch.respond(answers)
+    return fetch.park(request.max_wait_ms) or fetch.respond(answers)
 
 
 class _Fetch:
-    """One request on its way: reads its partitions, perhaps twice, and shapes the answer."""
+    """One request on its way: reads its partitions, perhaps twice, and shapes the answer. A `FetchOperation`."""
 
     __slots__ = (
+        "_is_committed",
+        "_is_incremental",
+        "_max_bytes",
+        "_replica_id",
+        "_services",
         "bytes_read",
         "context",
-        "deferred",
-        "max_bytes",
         "min_bytes",
         "must_answer",
-        "request",
-        "services",
-        "version",
+        "unreadable",
     )
 
-    def __init__(self, request: FetchRequest, version: int, context: FetchContext, services: Services) -> None:
-        self.request = request
-        self.version = version
-        self.context = context
-        self.services = services
-        self.max_bytes = min(request.max_bytes, services.config.fetch_max_bytes)
-        self.min_bytes = min(request.min_bytes, self.max_bytes)
+    def __init__(self, request: FetchRequest, version: int, services: Services) -> None:
+        self._services = services
+        self._replica_id = _replica_id(request, version)
+        self.context = services.fetch_sessions.open(
+            request,
+            version,
+            services.partitions.topic_name,
+            services.clock.monotonic_ms(),
+            is_privileged=self._replica_id >= 0,
+        )
+        self._is_incremental = self.context.session is not None
+        self._is_committed = request.isolation_level == _READ_COMMITTED
+        self._max_bytes = min(request.max_bytes, services.config.fetch_max_bytes)
+        self.min_bytes = min(request.min_bytes, self._max_bytes)
         self.bytes_read = 0
         self.must_answer = False
-        self.deferred: Deferred[FetchResponse] | None = None
+        self.unreadable: list[Answer] = []
+        """Partitions that do not exist."""
 
-    def read(self) -> list[tuple[FetchItem, PartitionData]]:
-        """Read every partition in order, as far as `max_bytes` allows."""
-        self.bytes_read = 0
-        results = []
-        left = self.max_bytes
-        for item in self.context.items:
-            data = self._read_partition(item, left, is_first=self.bytes_read == 0)
-            size = len(data.records or b"")
-            self.bytes_read += size
-            left = max(left - size, 0)
-            results.append((item, data))
-        return results
+    def read(self, cache: ReadCache | None) -> list[Answer]:
+        """Read every partition in order, as far as the limits allow; leave out what an incremental fetch need not tell.
 
-    def response(self, results: list[tuple[FetchItem, PartitionData]]) -> FetchResponse:
-        """The answer, as the session shortens it."""
-        session_id, topics = self.context.finish(results)
-        return FetchResponse(session_id=session_id, responses=topics)
-
-    def park(self, results: list[tuple[FetchItem, PartitionData]]) -> Deferred[FetchResponse]:
-        """Wait for more; what was read so far is read again then."""
-        deferred: Deferred[FetchResponse] = Deferred()
-        self.deferred = deferred
-        reads = []
-        for item, data in results:
-            partition = self._partition(item)
-            if isinstance(partition, ErrorCode):
+        `cache` holds what other fetches have read at this moment.
+        """
+        get_partition = self._services.partitions.get
+        answers: list[Answer] = []
+        self.unreadable = []
+        bytes_read = 0
+        left = self._max_bytes
+        for wanted in self.context.partitions:
+            topic = wanted.topic
+            partition = None if topic is None else get_partition(topic, wanted.partition)
+            if partition is None:
+                self.unreadable.append((wanted, _unknown(wanted)))
                 continue
-            reads.append(
-                WaitingRead(
-                    partition,
-                    item.fetch_offset,
-                    item.max_bytes,
-                    len(data.records or b""),
-                    reads_committed=self.request.isolation_level == _READ_COMMITTED,
-                )
-            )
-        missing = self.min_bytes - self.bytes_read
-        parked = self.services.fetches.park(reads, missing, self.request.max_wait_ms, self._answer_parked)
-        deferred.on_abandon = parked.forget_quietly
+            data = self._read_partition(wanted, partition, left, not bytes_read, cache)
+            if data is not None:
+                size = len(data.records)  # type: ignore[arg-type]
+                bytes_read += size
+                left = max(left - size, 0)
+                answers.append((wanted, data))
+        self.bytes_read = bytes_read
+        return answers
+
+    def answer(self, cache: ReadCache) -> FetchResponse:
+        """Read again what was parked, and answer."""
+        return self.respond(self.read(cache))
+
+    def respond(self, answers: list[Answer]) -> FetchResponse:
+        """The response, as the session shortens it."""
+        error, session_id, told = self.context.finish(answers + self.unreadable, self._services.clock.monotonic_ms())
+        return FetchResponse(error_code=error, session_id=session_id, responses=_by_topic(told))
+
+    def park(self, max_wait_ms: int) -> Deferred[FetchResponse] | None:
+        """Wait for more; None when the partitions cannot be watched because a disk fails."""
+        get_partition = self._services.partitions.get
+        watches = []
+        try:
+            for wanted in self.context.partitions:
+                partition = None if wanted.topic is None else get_partition(wanted.topic, wanted.partition)
+                if partition is not None:
+                    watches.append(
+                        Watch(partition, wanted.fetch_offset, wanted.max_bytes, is_committed=self._is_committed)
+                    )
+            deferred: Deferred[FetchResponse] = Deferred()
+            self._services.fetches.park(self, deferred, watches, max_wait_ms)
+        except OSError:
+            return None
         return deferred
 
-    def _answer_parked(self) -> None:
-        assert self.deferred is not None
-        self.deferred.complete(self.response(self.read()))
-
-    def _partition(self, item: FetchItem) -> Partition | ErrorCode:
-        """The partition that an item means, or why there is none."""
-        if item.topic is None:
-            return ErrorCode.UNKNOWN_TOPIC_ID
-        partition = self.services.partitions.get(item.topic, item.index)
-        if partition is None:
-            return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        if self.version >= _FIRST_VERSION_WITH_TOPIC_IDS and partition.topic_id != item.topic_id:
-            return ErrorCode.INCONSISTENT_TOPIC_ID
-        return partition.problem_with_epoch(item.current_leader_epoch) or partition
-
-    def _read_partition(self, item: FetchItem, left: int, *, is_first: bool) -> PartitionData:
-        partition = self._partition(item)
-        if isinstance(partition, ErrorCode):
-            return self._error(item, partition)
+    def _read_partition(
+        self, wanted: CachedPartition, partition: Partition, left: int, is_first: bool, cache: ReadCache | None
+    ) -> PartitionData | None:
+        problem = self._problem(wanted, partition)
+        if problem is not None:
+            return self._error(wanted, problem)
         log = partition.log
-        if item.last_fetched_epoch >= 0:
-            diverging = _diverging_epoch(partition, item)
-            if isinstance(diverging, ErrorCode):
-                return self._error(item, diverging)
+        offset = wanted.fetch_offset
+        high_watermark = log.high_watermark
+        stable_offset = log.last_stable_offset
+        end_offset = stable_offset if self._is_committed else high_watermark
+        if wanted.last_fetched_epoch >= 0:
+            diverging = _diverging_epoch(partition, wanted)
             if diverging is not None:
-                self.must_answer = True
-                return self._data(item, partition, b"", diverging)
-        committed = self.request.isolation_level == _READ_COMMITTED
-        up_to = log.last_stable_offset if committed else log.high_watermark
-        try:
-            records = partition.read(
-                item.fetch_offset, min(item.max_bytes, left), up_to_offset=up_to, min_one_batch=is_first
-            )
-        except OffsetOutOfRange:
-            return self._error(item, ErrorCode.OFFSET_OUT_OF_RANGE)
-        except OSError as error:
-            partition.take_offline(str(error))
-            return self._error(item, ErrorCode.KAFKA_STORAGE_ERROR)
-        if self.version < _FIRST_VERSION_WITH_ZSTD and _is_zstd(records):
-            return self._error(item, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
-        return self._data(item, partition, records)
-
-    def _data(
-        self, item: FetchItem, partition: Partition, records: bytes, diverging: EpochEndOffset | None = None
-    ) -> PartitionData:
-        log = partition.log
-        committed = self.request.isolation_level == _READ_COMMITTED
+                return self._diverged(wanted, partition, diverging)
+        if offset == end_offset:
+            if (
+                self._is_incremental
+                and wanted.high_watermark == high_watermark
+                and wanted.log_start_offset == log.log_start_offset
+            ):
+                return None
+            records = b""
+        else:
+            max_bytes = wanted.max_bytes if wanted.max_bytes < left else left
+            if max_bytes < 0:
+                return self._error(wanted, ErrorCode.UNKNOWN_SERVER_ERROR)
+            try:
+                records = partition.read(offset, max_bytes, end_offset, is_first, cache)
+            except (OffsetOutOfRange, OSError, CorruptBatch) as error:
+                return self._error(wanted, partition.read_failed(error))
         return PartitionData(
-            partition_index=item.index,
+            partition_index=wanted.partition,
+            high_watermark=high_watermark,
+            last_stable_offset=stable_offset,
+            log_start_offset=log.log_start_offset,
+            aborted_transactions=_aborted(partition, offset, records) if self._is_committed else None,
+            records=records,
+        )
+
+    def _problem(self, wanted: CachedPartition, partition: Partition) -> ErrorCode | None:
+        """What keeps this partition from being read by this request."""
+        if wanted.topic_id is not ZERO_UUID and wanted.topic_id != partition.topic_id:
+            return ErrorCode.INCONSISTENT_TOPIC_ID
+        problem = partition.problem_with_epoch(wanted.current_leader_epoch)
+        if problem is None and self._replica_id >= 0:
+            return (
+                ErrorCode.NOT_LEADER_OR_FOLLOWER if wanted.current_leader_epoch < 0 else ErrorCode.UNKNOWN_LEADER_EPOCH
+            )
+        return problem
+
+    def _diverged(
+        self, wanted: CachedPartition, partition: Partition, diverging: EpochEndOffset | ErrorCode
+    ) -> PartitionData:
+        if isinstance(diverging, ErrorCode):
+            return self._error(wanted, diverging)
+        self.must_answer = True
+        log = partition.log
+        return PartitionData(
+            partition_index=wanted.partition,
             high_watermark=log.high_watermark,
             last_stable_offset=log.last_stable_offset,
             log_start_offset=log.log_start_offset,
             diverging_epoch=diverging,
-            aborted_transactions=_aborted(partition, item.fetch_offset, records) if committed else None,
-            records=records,
+            aborted_transactions=None,
+            records=b"",
         )
 
-    def _error(self, item: FetchItem, code: ErrorCode) -> PartitionData:
+    def _error(self, wanted: CachedPartition, code: ErrorCode) -> PartitionData:
         self.must_answer = True
         return PartitionData(
-            partition_index=item.index,
+            partition_index=wanted.partition,
             error_code=code,
             high_watermark=_NO_OFFSET,
             aborted_transactions=None,
@@ -192,13 +227,31 @@ class _Fetch:
         )
 
 
-def _diverging_epoch(partition: Partition, item: FetchItem) -> EpochEndOffset | ErrorCode | None:
+def _replica_id(request: FetchRequest, version: int) -> int:
+    if version < _FIRST_VERSION_WITH_REPLICA_STATE:
+        return request.replica_id
+    state = request.replica_state
+    return _CONSUMER if state is None else state.replica_id
+
+
+def _unknown(wanted: CachedPartition) -> PartitionData:
+    code = ErrorCode.UNKNOWN_TOPIC_ID if wanted.topic is None else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return PartitionData(
+        partition_index=wanted.partition,
+        error_code=code,
+        high_watermark=_NO_OFFSET,
+        aborted_transactions=[],
+        records=b"",
+    )
+
+
+def _diverging_epoch(partition: Partition, wanted: CachedPartition) -> EpochEndOffset | ErrorCode | None:
     """Where the reader's log and ours part, when they do (KIP-595)."""
     log = partition.log
-    epoch, end_offset = log.leader_epochs.end_offset_for(item.last_fetched_epoch, log.log_end_offset)
-    if epoch < 0 or end_offset < 0:
+    epoch, end_offset = log.leader_epochs.end_offset_for(wanted.last_fetched_epoch, log.log_end_offset)
+    if epoch < 0 or end_offset < 0 or wanted.fetch_offset < log.log_start_offset:
         return ErrorCode.OFFSET_OUT_OF_RANGE
-    if epoch < item.last_fetched_epoch or end_offset < item.fetch_offset:
+    if epoch < wanted.last_fetched_epoch or end_offset < wanted.fetch_offset:
         return EpochEndOffset(epoch=epoch, end_offset=end_offset)
     return None
 
@@ -214,6 +267,15 @@ def _aborted(partition: Partition, fetch_offset: int, records: bytes) -> list[Ab
     ]
 
 
-def _is_zstd(records: bytes) -> bool:
-    position = ATTRIBUTES_POSITION + 1
-    return len(records) > position and records[position] & COMPRESSION_MASK == Compression.ZSTD
+def _by_topic(answers: list[Answer]) -> list[FetchableTopicResponse]:
+    """Group what stands together; the order of the partitions stays as it is."""
+    topics: list[FetchableTopicResponse] = []
+    last: str | bytes | None = None
+    for wanted, data in answers:
+        key = wanted.key[0]
+        if key == last:
+            topics[-1].partitions.append(data)
+        else:
+            last = key
+            topics.append(FetchableTopicResponse(topic=wanted.topic or "", topic_id=wanted.topic_id, partitions=[data]))
+    return topics

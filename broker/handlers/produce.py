@@ -5,7 +5,9 @@
   Kafka 4 (`Partition.effectiveMinIsr`), so one replica always satisfies it.
 - A partition fails alone: its error says which records are at fault (`record_errors`).
 - Transactions are not served yet: a transactional batch is answered INVALID_TXN_STATE, as Kafka answers one whose
-  partition was never added to a transaction.
+  partition was never added to a transaction; without a transactional id it is not authorized, as in Kafka.
+- The broker's own topics are written by the broker alone (INVALID_TOPIC_EXCEPTION).
+- A request that names a partition twice appends both batches and answers both, where Kafka keeps one of them.
 
 Version notes: 3 is the first with magic 2, 5 returns the log start offset, 7 allows zstd (KIP-110), 8 explains
 refused records (KIP-467), 9 is flexible, 10 hints at the new leader (KIP-951), 12 adds partitions to transactions
@@ -24,8 +26,16 @@ from ...protocol.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
-from ...protocol.record_batch import ATTRIBUTES_POSITION, COMPRESSION_MASK, CONTROL_BIT, TRANSACTIONAL_BIT
+from ...protocol.record_batch import (
+    ATTRIBUTES_POSITION,
+    COMPRESSION_MASK,
+    TRANSACTIONAL_BIT,
+    CorruptBatch,
+    read_header,
+)
 from ...storage.append import AppendError
+from ..metadata.topic_names import is_internal
+from ..runtime.long_poll import partition_grew
 
 if TYPE_CHECKING:
     from ...protocol.messages.produce import PartitionProduceData, ProduceRequest
@@ -36,6 +46,9 @@ if TYPE_CHECKING:
 _FIRST_VERSION_WITH_ZSTD = 7
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _ACKS = (-1, 0, 1)
+# The byte of the attributes that is in use, and what in it a plain batch does not have: a transaction, zstd.
+_ATTRIBUTES = ATTRIBUTES_POSITION + 1
+_NEEDS_A_LOOK = TRANSACTIONAL_BIT | Compression.ZSTD
 _TURNED_AWAY = (
     ErrorCode.CORRUPT_MESSAGE,
     ErrorCode.MESSAGE_TOO_LARGE,
@@ -45,50 +58,61 @@ _TURNED_AWAY = (
 
 
 def handle(request: ProduceRequest, context: RequestContext, services: Services) -> ProduceResponse | None:
-    """Append every batch, in the order of the request."""
+    """Append every batch in the order of the request, then answer the fetches that waited for them."""
     version = context.api_version
     by_id = version >= _FIRST_VERSION_WITH_TOPIC_IDS
-    partitions = services.partitions
+    acks = request.acks
     now_ms = services.clock.now_ms()
-    acks_are_known = request.acks in _ACKS
+    partitions = services.partitions
     responses = []
+    watched: list[Partition] = []
     failed = None
     for topic in request.topic_data:
         answers = []
         for data in topic.partition_data:
-            if not acks_are_known:
-                answer = _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
+            if by_id:
+                partition = partitions.get_by_id(topic.topic_id, data.index)
             else:
-                if by_id:
-                    partition = partitions.get_by_id(topic.topic_id, data.index)
-                else:
-                    partition = partitions.get(topic.name, data.index)
-                if partition is None:
-                    answer = _refused(data.index, _unknown(by_id, topic.topic_id, services))
-                else:
-                    answer = _append(partition, data, version, now_ms)
+                partition = partitions.get(topic.name, data.index)
+            if partition is None:
+                answer = _refused(data.index, _unknown(by_id, topic.topic_id, services))
+            else:
+                answer = _append(partition, data, request, version, now_ms)
+                if partition.watches:
+                    watched.append(partition)
             if answer.error_code:
                 failed = answer
             answers.append(answer)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers))
-    if request.acks == 0:
+    for partition in watched:
+        partition_grew(partition)
+    if acks == 0:
         if failed is not None:
             context.close_connection(f"a produce with acks=0 failed: {ErrorCode(failed.error_code).name}")
         return None
     return ProduceResponse(responses=responses)
 
 
-def _append(partition: Partition, data: PartitionProduceData, version: int, now_ms: int) -> PartitionProduceResponse:
+def _append(
+    partition: Partition, data: PartitionProduceData, request: ProduceRequest, version: int, now_ms: int
+) -> PartitionProduceResponse:
     records = data.records
     if not isinstance(records, memoryview):
         return _refused(data.index, ErrorCode.INVALID_RECORD)
-    refusal = _refusal(records, version)
-    if refusal is not None:
-        return _refused(data.index, *refusal)
+    if len(records) > _ATTRIBUTES:
+        attributes = records[_ATTRIBUTES]
+        if attributes & _NEEDS_A_LOOK:
+            refusal = _refusal(attributes, version, request.transactional_id)
+            if refusal is not None:
+                return _refused(data.index, *refusal)
+    if request.acks not in _ACKS:
+        return _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
+    if is_internal(partition.topic):
+        return _refused(data.index, ErrorCode.INVALID_TOPIC_EXCEPTION)
     try:
-        appended = partition.append(records, now_ms=now_ms)
+        appended = partition.append_quietly(records, now_ms)
     except AppendError as error:
-        return _rejected(data.index, error, partition.log.log_start_offset, is_control=_is_control(records))
+        return _rejected(data.index, error, records, partition.log.log_start_offset)
     return PartitionProduceResponse(
         index=data.index,
         base_offset=appended.base_offset,
@@ -97,22 +121,18 @@ def _append(partition: Partition, data: PartitionProduceData, version: int, now_
     )
 
 
-def _refusal(records: memoryview, version: int) -> tuple[ErrorCode, str] | None:
+def _refusal(attributes: int, version: int, transactional_id: str | None) -> tuple[ErrorCode, str | None] | None:
     """What keeps a batch out whatever the log says of it; its attributes tell."""
-    if len(records) < ATTRIBUTES_POSITION + 2:
-        return None
-    attributes = records[ATTRIBUTES_POSITION + 1]
     if attributes & TRANSACTIONAL_BIT:
+        if transactional_id is None:
+            return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None
         return ErrorCode.INVALID_TXN_STATE, "transactions are not served yet"
     if version < _FIRST_VERSION_WITH_ZSTD and attributes & COMPRESSION_MASK == Compression.ZSTD:
-        return (
-            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
-            f"Produce requests with version {version} are not allowed to use ZStandard compression",
-        )
+        return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, None
     return None
 
 
-def _rejected(index: int, error: AppendError, log_start_offset: int, *, is_control: bool) -> PartitionProduceResponse:
+def _rejected(index: int, error: AppendError, records: memoryview, log_start_offset: int) -> PartitionProduceResponse:
     """Tell what the log said, as Kafka does.
 
     A message stands only beside records at fault; the log's start is left out where the batch was turned away before
@@ -120,16 +140,16 @@ def _rejected(index: int, error: AppendError, log_start_offset: int, *, is_contr
     """
     message = error.message if error.record_errors else None
     refused = _refused(index, error.code, message, error.record_errors)
-    turned_away = error.code in _TURNED_AWAY or (
-        error.code is ErrorCode.INVALID_RECORD and not error.record_errors and not is_control
-    )
-    if not turned_away:
+    if error.code not in _TURNED_AWAY and (error.code is not ErrorCode.INVALID_RECORD or _is_one_batch(records)):
         refused.log_start_offset = log_start_offset
     return refused
 
 
-def _is_control(records: memoryview) -> bool:
-    return len(records) > ATTRIBUTES_POSITION + 1 and bool(records[ATTRIBUTES_POSITION + 1] & CONTROL_BIT)
+def _is_one_batch(records: memoryview) -> bool:
+    try:
+        return read_header(records).size_bytes == len(records)
+    except CorruptBatch:
+        return False
 
 
 def _unknown(by_id: bool, topic_id: bytes, services: Services) -> ErrorCode:

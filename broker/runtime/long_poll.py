@@ -1,123 +1,238 @@
-"""Fetches that wait: for enough bytes across their partitions, for the end of their patience, or for a change.
+"""Fetches that wait for data: Kafka's DelayedFetch and its purgatory.
 
-A parked fetch is an entry in each of its partitions and one deadline; no task, no polling. The append itself counts
-its bytes into the fetches that wait, each bounded by what the reader takes from that partition, and answers those
-that have enough. What one append wakes is read once: readers at the same place share the bytes.
-Kafka: `DelayedFetch` in the fetch purgatory.
+A parked fetch has a watch in every partition that it reads. Whatever moves a partition asks that partition's watches,
+nothing else does: there is no polling, no task and no timer for each. A watch counts the bytes between its position
+and the partition's end, at most the partition's limit; the fetch is answered as soon as its watches have counted
+`min_bytes`, when a partition it reads goes away or changes its leader epoch, when an end moves into another segment
+(what was before can be answered now), and else at its deadline. One timer stands for the earliest deadline.
+
+All fetches that one event wakes share what they read, so that a record for 10,000 consumers is read from its file once.
+Kafka: `DelayedFetch`, `DelayedOperationPurgatory`; its cases are named where they are decided.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import heapq
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable
 
+    from ...protocol.messages.fetch import FetchResponse
     from ..clock import Clock
+    from ..request import Deferred
     from .partitions import Partition
     from .timers import TimerHandle, Timers
 
+ReadCache = dict[tuple["Partition", int, int, int, bool], bytes]
+"""What was read for one event: by partition, and by the arguments of `Log.read`."""
 
-class WaitingRead:
-    """One partition of a parked fetch: where its reader is, and how much it could have now."""
+_COMPACT_ABOVE = 1024
 
-    __slots__ = ("available_bytes", "fetch_offset", "max_bytes", "partition", "reads_committed", "segment_base_offset")
 
-    def __init__(
-        self, partition: Partition, fetch_offset: int, max_bytes: int, available_bytes: int, *, reads_committed: bool
-    ) -> None:
+class FetchOperation(Protocol):
+    """A fetch that can be answered at any time with what there is."""
+
+    min_bytes: int
+
+    def answer(self, cache: ReadCache) -> FetchResponse:
+        """Read the partitions now and shape the response."""
+        ...
+
+
+class Watch:
+    """One parked fetch in one partition: where it stands, and how much it has seen beyond that."""
+
+    __slots__ = (
+        "bytes_available",
+        "is_committed",
+        "max_bytes",
+        "offset",
+        "parked",
+        "partition",
+        "position",
+        "segment",
+    )
+
+    def __init__(self, partition: Partition, offset: int, max_bytes: int, *, is_committed: bool) -> None:
+        """`is_committed`: read up to the last stable offset, not to the high watermark. Raises OSError."""
         self.partition = partition
-        self.fetch_offset = fetch_offset
+        self.offset = offset
         self.max_bytes = max_bytes
-        self.available_bytes = available_bytes
-        self.reads_committed = reads_committed
-        self.segment_base_offset = partition.log.active_base_offset
+        self.is_committed = is_committed
+        self.segment, self.position = partition.log.locate(offset)
+        self.bytes_available = 0
+        self.parked: ParkedFetch | None = None
 
-    def grow(self, appended_bytes: int) -> int:
-        """Count an append; return by how much the reader could have more."""
-        log = self.partition.log
-        before = self.available_bytes
-        if self.reads_committed and log.last_stable_offset < log.high_watermark:
-            available = len(
-                log.read(self.fetch_offset, self.max_bytes, up_to_offset=log.last_stable_offset, min_one_batch=False)
-            )
-        else:
-            available = before + appended_bytes
-        self.available_bytes = min(available, self.max_bytes)
-        return self.available_bytes - before
+    def count(self, end_offset: int, end: tuple[int, int]) -> bool:
+        """See how far the partition reaches now; say whether the fetch must be answered at once."""
+        if self.offset > end_offset:
+            return True  # case F: the log was cut below what is asked
+        if self.offset < end_offset:
+            segment, position = end
+            if self.segment < segment:
+                return True  # case F: the end moved on into a newer segment
+            if self.segment == segment:
+                self.bytes_available = min(position - self.position, self.max_bytes)
+        return False
 
 
 class ParkedFetch:
-    """A fetch that waits; `respond` is called once, unless nobody wants its answer any more."""
+    """A fetch that waits: completed once, or abandoned when its connection closes."""
 
-    __slots__ = ("_missing_bytes", "_purgatory", "_reads", "_respond", "_timer", "number")
+    __slots__ = ("_bytes_available", "_deferred", "_operation", "_purgatory", "_watches", "deadline_ms")
 
     def __init__(
         self,
         purgatory: FetchPurgatory,
-        number: int,
-        reads: Sequence[WaitingRead],
-        missing_bytes: int,
-        respond: Callable[[], None],
+        operation: FetchOperation,
+        deferred: Deferred[FetchResponse],
+        watches: list[Watch],
+        deadline_ms: int,
     ) -> None:
         self._purgatory = purgatory
-        self.number = number
-        self._reads = {id(read.partition): read for read in reads}
-        self._missing_bytes = missing_bytes
-        self._respond = respond
-        self._timer: TimerHandle | None = None
+        self._operation: FetchOperation | None = operation
+        self._deferred = deferred
+        self._watches = watches
+        self._bytes_available = 0
+        self.deadline_ms = deadline_ms
+        for watch in watches:
+            watch.parked = self
+            watch.partition.watches[watch] = None
+            self._bytes_available += watch.bytes_available
 
-    def wait(self, timer: TimerHandle) -> None:
-        """Begin to wait until the timer at the latest."""
-        self._timer = timer
-        for read in self._reads.values():
-            read.partition.waiters[self.number] = self
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is neither answered nor abandoned."""
+        return self._operation is not None
 
-    def appended(self, partition: Partition, appended_bytes: int) -> None:
-        """Count what was appended; enough ends the wait."""
-        read = self._reads[id(partition)]
-        self._missing_bytes -= read.grow(appended_bytes)
-        # A reader left behind in a segment that is no longer written has all of it to read (DelayedFetch, case F).
-        if self._missing_bytes <= 0 or read.segment_base_offset != partition.log.active_base_offset:
-            self.changed()
+    def count(self, watch: Watch, end_offset: int, end: tuple[int, int]) -> bool:
+        """Let one of its watches count again; say whether the fetch is to be answered."""
+        before = watch.bytes_available
+        if watch.count(end_offset, end):
+            return True
+        self._bytes_available += watch.bytes_available - before
+        operation = self._operation
+        return operation is not None and self._bytes_available >= operation.min_bytes
 
-    def changed(self) -> None:
-        """End the wait and answer."""
-        if self.forget():
-            self._respond()
+    def complete(self, cache: ReadCache) -> None:
+        """Answer with what there is; harmless when that was done before."""
+        operation = self._operation
+        if operation is not None:
+            self._leave()
+            self._deferred.complete(operation.answer(cache))
 
-    def forget_quietly(self) -> None:
-        """End the wait without an answer, whether or not it is over."""
-        self.forget()
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self._operation is not None:
+            self._leave()
 
-    def forget(self) -> bool:
-        """End the wait without an answer; False when it was over before."""
-        timer, self._timer = self._timer, None
-        if timer is None:
-            return False
-        timer.cancel()
-        for read in self._reads.values():
-            read.partition.waiters.pop(self.number, None)
-        self._purgatory.parked_count -= 1
-        return True
+    def _leave(self) -> None:
+        self._operation = None
+        for watch in self._watches:
+            watch.partition.watches.pop(watch, None)
+        self._watches = []
+        self._purgatory.note_gone()
 
 
 class FetchPurgatory:
-    """All fetches that wait."""
+    """All parked fetches by their deadlines (monotonic milliseconds)."""
 
     def __init__(self, timers: Timers, clock: Clock) -> None:
         self._timers = timers
         self._clock = clock
-        self._numbers = 0
-        self.parked_count = 0
+        self._heap: list[tuple[int, int, ParkedFetch]] = []
+        self._sequence = 0
+        self._gone = 0
+        self._timer: TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How many fetches wait."""
+        return len(self._heap) - self._gone
 
     def park(
-        self, reads: Sequence[WaitingRead], missing_bytes: int, max_wait_ms: int, respond: Callable[[], None]
-    ) -> ParkedFetch:
-        """Wait until `missing_bytes` more can be read, a partition changes, or `max_wait_ms` are over."""
-        self._numbers += 1
-        fetch = ParkedFetch(self, self._numbers, reads, missing_bytes, respond)
+        self, operation: FetchOperation, deferred: Deferred[FetchResponse], watches: list[Watch], max_wait_ms: int
+    ) -> None:
+        """Let a fetch wait for `max_wait_ms` at most, unless what is there is enough for it already."""
+        if _is_enough(watches, operation.min_bytes):
+            deferred.complete(operation.answer({}))
+            return
         deadline_ms = self._clock.monotonic_ms() + max_wait_ms
-        fetch.wait(self._timers.schedule(deadline_ms, fetch.changed))
-        self.parked_count += 1
-        return fetch
+        parked = ParkedFetch(self, operation, deferred, watches, deadline_ms)
+        deferred.on_abandon = parked.abandon
+        self._sequence += 1
+        heapq.heappush(self._heap, (deadline_ms, self._sequence, parked))
+        if self._timer is None or deadline_ms < self._timer.deadline_ms:
+            self._arm(deadline_ms)
+
+    def note_gone(self) -> None:
+        """One of those in the heap waits no more."""
+        self._gone += 1
+        if self._gone > _COMPACT_ABOVE and self._gone * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].is_waiting]
+            heapq.heapify(self._heap)
+            self._gone = 0
+
+    def _arm(self, deadline_ms: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._timers.schedule(deadline_ms, self._expire)
+
+    def _expire(self) -> None:
+        """Answer those whose time is over. The timer may be early: those it was set for may be gone."""
+        self._timer = None
+        now_ms = self._clock.monotonic_ms()
+        cache: ReadCache = {}
+        while self._heap:
+            deadline_ms, _, parked = self._heap[0]
+            if parked.is_waiting and deadline_ms > now_ms:
+                self._arm(deadline_ms)
+                return
+            heapq.heappop(self._heap)
+            # It is out of the heap: if it was counted as gone it is so no more, else it will be in a moment.
+            self._gone -= 1
+            parked.complete(cache)
+
+
+def partition_grew(partition: Partition) -> None:
+    """Ask the watches of a partition whose end has moved."""
+    log = partition.log
+    high_watermark = log.high_watermark
+    stable = log.last_stable_offset
+    try:
+        end = log.locate(high_watermark)
+        stable_end = end if stable == high_watermark else log.locate(stable)
+    except OSError:
+        # Whoever reads now is told what is wrong.
+        complete_all(partition.watches)
+        return
+    cache: ReadCache = {}
+    for watch in list(partition.watches):
+        parked = watch.parked
+        assert parked is not None
+        if watch.is_committed:
+            is_done = parked.count(watch, stable, stable_end)
+        else:
+            is_done = parked.count(watch, high_watermark, end)
+        if is_done:
+            parked.complete(cache)
+
+
+def complete_all(watches: Iterable[Watch]) -> None:
+    """Answer every fetch that has one of these watches: their partition is gone, failed or has another leader epoch."""
+    cache: ReadCache = {}
+    for watch in list(watches):
+        if watch.parked is not None:
+            watch.parked.complete(cache)
+
+
+def _is_enough(watches: list[Watch], min_bytes: int) -> bool:
+    """Whether a fetch need not be parked at all: bytes that a read cannot give yet count as well. Raises OSError."""
+    total = 0
+    for watch in watches:
+        log = watch.partition.log
+        end_offset = log.last_stable_offset if watch.is_committed else log.high_watermark
+        if watch.count(end_offset, log.locate(end_offset)):
+            return True
+        total += watch.bytes_available
+    return total >= min_bytes

@@ -11,9 +11,10 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from ...protocol.errors import ErrorCode
-from ...storage.append import AppendError, AppendOrigin
+from ...storage.append import AppendError, AppendOrigin, OffsetOutOfRange
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.image import ResourceType
+from .long_poll import complete_all, partition_grew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,36 +24,15 @@ if TYPE_CHECKING:
     from ...storage.log_config import LogConfig
     from ..metadata.image import MetadataImage
     from ..metadata.partition_image import PartitionImage, TopicImage
+    from .long_poll import ReadCache, Watch
 
 logger = logging.getLogger(__name__)
-
-
-class Waiter(Protocol):
-    """Somebody who waits for a partition to change."""
-
-    def appended(self, partition: Partition, appended_bytes: int) -> None:
-        """The partition grew by so many bytes, all of them below the high watermark."""
-        ...
-
-    def changed(self) -> None:
-        """The partition is not what it was: look again at once."""
-        ...
 
 
 class Partition:
     """One partition: its log, its leader epoch, and who waits for it."""
 
-    __slots__ = (
-        "_shared_reads",
-        "flushed_ms",
-        "index",
-        "leader_epoch",
-        "log",
-        "offline_reason",
-        "topic",
-        "topic_id",
-        "waiters",
-    )
+    __slots__ = ("flushed_ms", "index", "leader_epoch", "log", "offline_reason", "topic", "topic_id", "watches")
 
     def __init__(self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log) -> None:
         self.topic = topic
@@ -62,8 +42,8 @@ class Partition:
         self.log = log
         self.offline_reason: str | None = None
         self.flushed_ms = 0
-        self.waiters: dict[int, Waiter] = {}
-        self._shared_reads: dict[tuple[int, int, int, bool], bytes] | None = None
+        self.watches: dict[Watch, None] = {}
+        """Of the fetches that wait, in the order in which they came."""
 
     @property
     def name(self) -> str:
@@ -79,32 +59,49 @@ class Partition:
         return ErrorCode.FENCED_LEADER_EPOCH if asked < self.leader_epoch else ErrorCode.UNKNOWN_LEADER_EPOCH
 
     def append(self, records: memoryview, *, now_ms: int, origin: AppendOrigin = AppendOrigin.CLIENT) -> Appended:
-        """Append batches, make them visible and wake who waits. Raises AppendError."""
+        """Append batches, make them visible and answer who waited for them. Raises AppendError."""
+        appended = self.append_quietly(records, now_ms, origin)
+        if self.watches:
+            partition_grew(self)
+        return appended
+
+    def append_quietly(self, records: memoryview, now_ms: int, origin: AppendOrigin = AppendOrigin.CLIENT) -> Appended:
+        """Append batches and make them visible; the caller calls `partition_grew` when it is done. Raises AppendError.
+
+        So a fetch that waits for several partitions sees all that one request appends to them.
+        """
         if self.offline_reason is not None:
             raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self.offline_reason)
         log = self.log
-        size_before = log.size_bytes
         appended = log.append(records, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=origin)
-        if not appended.is_duplicate:
-            log.high_watermark = log.log_end_offset
-            if self.waiters:
-                self._tell_appended(log.size_bytes - size_before)
+        log.high_watermark = log.log_end_offset
         return appended
 
-    def read(self, offset: int, max_bytes: int, *, up_to_offset: int, min_one_batch: bool) -> bytes:
-        """Read as `Log.read` does; readers that one append wakes at the same place share the bytes.
+    def read(
+        self, offset: int, max_bytes: int, end_offset: int, min_one_batch: bool, cache: ReadCache | None = None
+    ) -> bytes:
+        """Read as `Log.read` does; readers that share a cache and stand at the same place share the bytes.
 
-        Raises OffsetOutOfRange, OSError.
+        Raises OffsetOutOfRange, OSError, CorruptBatch.
         """
-        shared = self._shared_reads
-        if shared is None:
-            return self.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one_batch=min_one_batch)
-        key = (offset, max_bytes, up_to_offset, min_one_batch)
-        data = shared.get(key)
-        if data is None:
-            data = self.log.read(offset, max_bytes, up_to_offset=up_to_offset, min_one_batch=min_one_batch)
-            shared[key] = data
-        return data
+        if cache is None:
+            return self.log.read(offset, max_bytes, up_to_offset=end_offset, min_one_batch=min_one_batch)
+        key = (self, offset, max_bytes, end_offset, min_one_batch)
+        records = cache.get(key)
+        if records is None:
+            records = self.log.read(offset, max_bytes, up_to_offset=end_offset, min_one_batch=min_one_batch)
+            cache[key] = records
+        return records
+
+    def read_failed(self, error: Exception) -> ErrorCode:
+        """What to answer a reader whose read raised `error`; a disk that does not read takes the partition off line."""
+        if isinstance(error, OSError):
+            self.take_offline(str(error))
+            return ErrorCode.KAFKA_STORAGE_ERROR
+        if isinstance(error, OffsetOutOfRange):
+            return ErrorCode.OFFSET_OUT_OF_RANGE
+        logger.error("%s: %s", self.name, error)
+        return ErrorCode.CORRUPT_MESSAGE
 
     def flush_if_due(self, now_ms: int) -> None:
         """Bring the log to the disk when flush.ms have passed since the last time. Raises OSError."""
@@ -119,17 +116,8 @@ class Partition:
         self.tell_changed()
 
     def tell_changed(self) -> None:
-        """Wake everybody who waits, whatever they wait for."""
-        for waiter in list(self.waiters.values()):
-            waiter.changed()
-
-    def _tell_appended(self, appended_bytes: int) -> None:
-        self._shared_reads = {}
-        try:
-            for waiter in list(self.waiters.values()):
-                waiter.appended(self, appended_bytes)
-        finally:
-            self._shared_reads = None
+        """Answer everybody who waits, whatever they wait for."""
+        complete_all(self.watches)
 
 
 class PartitionLogs(Protocol):
@@ -177,6 +165,11 @@ class Partitions(MetadataListener):
         """A partition by its topic's id, or None."""
         partitions = self._by_id.get(topic_id)
         return partitions[index] if partitions is not None and 0 <= index < len(partitions) else None
+
+    def topic_name(self, topic_id: bytes) -> str | None:
+        """The name of the topic with this id, or None."""
+        partitions = self._by_id.get(topic_id)
+        return partitions[0].topic if partitions else None
 
     def topic_created(self, topic: TopicImage) -> None:
         """Open the logs of a topic."""
