@@ -26,7 +26,16 @@ from .producer_replay import index_completed, replay_batch, replay_producers
 from .producer_snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from .producer_snapshots import ProducerSnapshots
 from .producer_state import ProducerState
-from .segment import DELETED_SUFFIX, INDEX_SUFFIX, LOG_SUFFIX, SUFFIXES, TIME_INDEX_SUFFIX, Segment, file_stem
+from .segment import (
+    DELETED_SUFFIX,
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    SUFFIXES,
+    TIME_INDEX_SUFFIX,
+    TXN_INDEX_SUFFIX,
+    Segment,
+    file_stem,
+)
 
 if TYPE_CHECKING:
     from .environment import StorageEnvironment
@@ -272,7 +281,9 @@ class _Loader:
         stem = f"{segment.base_offset:020d}"
         index_bytes = self._sizes.get(stem + INDEX_SUFFIX, -1)
         time_index_bytes = self._sizes.get(stem + TIME_INDEX_SUFFIX, -1)
-        if index_bytes >= 0 and index_bytes % 8 == 0 and time_index_bytes >= 0 and time_index_bytes % 12 == 0:
+        txn_index_bytes = self._sizes.get(stem + TXN_INDEX_SUFFIX, 0)
+        are_there = index_bytes >= 0 and time_index_bytes >= 0
+        if are_there and not (index_bytes % 8 or time_index_bytes % 12 or txn_index_bytes % 34):
             return True
         self._report.notes.append(f"indexes of {stem}{LOG_SUFFIX} missing or not of whole entries")
         return False
@@ -280,6 +291,7 @@ class _Loader:
     def _load_active(self, segment: Segment) -> bool:
         try:
             segment.load_indexes()
+            segment.txn_index.entries()
             self.log_end_offset = segment.read_next_offset()
         except FileNotFoundError:
             # An empty segment has had nothing to save yet.

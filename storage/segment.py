@@ -7,6 +7,7 @@ Kafka: `LogSegment`, `FileRecords`.
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from ..protocol.record_batch import HEADER_BYTES, BatchHeader, CorruptBatch, rea
 from ..protocol.records import read_records
 from .append import TimestampedOffset
 from .files import OpenFile, remove_if_present, write_whole
-from .offset_index import MAX_RELATIVE_OFFSET, OffsetIndex
+from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, OffsetIndex
 from .time_index import NO_TIMESTAMP, TimeIndex
 from .txn_index import TxnIndex
 
@@ -43,6 +44,7 @@ _OFFSETS = struct.Struct(">qi11xi")
 _LENGTH = struct.Struct(">8xi")
 _LENGTH_OVERHEAD = 12
 _MIN_LENGTH = HEADER_BYTES - _LENGTH_OVERHEAD
+_LOG = logging.getLogger(__name__)
 
 
 def file_stem(directory: str, base_offset: int) -> str:
@@ -134,6 +136,23 @@ class Segment:
         time_index.check()
         self._offset_index, self._time_index = offset_index, time_index
 
+    def _need_indexes(self) -> None:
+        """Read the indexes, or build them: opening a log looks only at the sizes of those it does not need yet."""
+        try:
+            self.load_indexes()
+        except (FileNotFoundError, CorruptIndex) as error:
+            _LOG.warning("%s; both indexes are built again from %s", error, self.log.path)
+            self._build_indexes()
+
+    def _build_indexes(self) -> None:
+        self._start_indexes()
+        self._offset_of_max_timestamp = self.base_offset
+        self._unindexed_bytes = 0
+        for position, _, header in self.batches():
+            self.see_timestamp(header.max_timestamp, header.last_offset)
+            self.index(header.last_offset, position, header.size_bytes)
+        self.finish()
+
     def read_next_offset(self) -> int:
         """The offset after the last batch, by a scan from the last index entry.
 
@@ -155,7 +174,7 @@ class Segment:
     def offset_index(self) -> OffsetIndex:
         """The offset index, read from its file when it is first needed."""
         if self._offset_index is None:
-            self.load_indexes()
+            self._need_indexes()
         assert self._offset_index is not None
         return self._offset_index
 
@@ -163,7 +182,7 @@ class Segment:
     def time_index(self) -> TimeIndex:
         """The time index, read from its file when it is first needed."""
         if self._time_index is None:
-            self.load_indexes()
+            self._need_indexes()
         assert self._time_index is not None
         return self._time_index
 

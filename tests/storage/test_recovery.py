@@ -177,7 +177,7 @@ class TestIndexes:
     @pytest.mark.parametrize("base", [0, 4, 8])
     @pytest.mark.parametrize("suffix", [".index", ".timeindex"])
     @pytest.mark.parametrize("ended", ["cleanly", "by a crash"])
-    @pytest.mark.parametrize("damage", ["lost", "half an entry", "emptied"])
+    @pytest.mark.parametrize("damage", ["lost", "half an entry", "beyond the log", "emptied"])
     def test_a_damaged_one_is_built_again(self, place, log, base, suffix, ended, damage):
         path = place.path(base, suffix)
         if ended == "cleanly":
@@ -196,6 +196,41 @@ class TestIndexes:
         elif suffix == ".index":
             path.write_bytes(b"")
         checked(place.open(OpenedFrom(0, 12, clean_shutdown=ended == "cleanly")), 12)
+
+    def test_nothing_but_rubbish_in_one_that_nobody_needed_yet_is_noticed_when_it_is(self, place, log, caplog):
+        log.close()
+        path = place.path(0, ".index")
+        path.write_bytes(b"\xff" * path.stat().st_size)
+        log = place.open(OpenedFrom(0, 12, clean_shutdown=True))
+        assert caplog.messages == []
+        checked(log, 12)
+        assert "both indexes are built again" in caplog.text
+        assert b"\xff" not in path.read_bytes()
+
+    @pytest.mark.parametrize("segment", [0, 2])
+    @pytest.mark.parametrize("damage", [b"", b"rubbish"])
+    def test_half_an_aborted_transaction_is_built_again(self, home, segment, damage):
+        place = home(segment_bytes=200)
+        log = place.open()
+        for producer_id in (1, 2):
+            options = {"producer_id": producer_id, "producer_epoch": 0, "base_sequence": 0}
+            append(log, bytes(30), is_transactional=True, **options)
+            marker = end_txn_batch(
+                commit=False,
+                base_offset=0,
+                producer_id=producer_id,
+                producer_epoch=0,
+                coordinator_epoch=0,
+                timestamp_ms=1,
+            )
+            append_raw(log, marker, origin=AppendOrigin.COORDINATOR)
+        assert log.segment_base_offsets == [0, 2]
+        aborted = log.aborted_transactions(0, 4)
+        log.close()
+        path = place.path(segment, ".txnindex")
+        path.write_bytes(path.read_bytes()[:-1] + damage)
+        log = place.open(OpenedFrom(0, 4, clean_shutdown=True))
+        assert log.aborted_transactions(0, 4) == aborted == [(1, 0, 1, 2), (2, 2, 3, 4)]
 
     def test_of_a_segment_that_is_gone_are_removed(self, place, log):
         log.abandon()
