@@ -54,7 +54,6 @@ class BrokerConfig:
     num_partitions: int
     default_replication_factor: int
     min_insync_replicas: int
-    message_max_bytes: int
     max_request_partition_size_limit: int
 
     # Fetch
@@ -67,22 +66,15 @@ class BrokerConfig:
     log_retention_check_interval_ms: int
     log_flush_scheduler_interval_ms: int
     log_flush_offset_checkpoint_interval_ms: int
-    log_flush_start_offset_checkpoint_interval_ms: int
     log_initial_task_delay_ms: int
-    replica_high_watermark_checkpoint_interval_ms: int
-    log_cleaner_enable: bool
-    log_cleaner_backoff_ms: int
     metadata_log_segment_bytes: int
     metadata_log_segment_ms: int
-    metadata_log_max_record_bytes_between_snapshots: int
-    metadata_log_max_snapshot_interval_ms: int
 
     # Groups
     group_min_session_timeout_ms: int
     group_max_session_timeout_ms: int
     group_initial_rebalance_delay_ms: int
     group_max_size: int
-    group_coordinator_rebalance_protocols: tuple[str, ...]
     offset_metadata_max_bytes: int
     offsets_retention_minutes: int
     offsets_retention_check_interval_ms: int
@@ -93,14 +85,10 @@ class BrokerConfig:
     # Producers and transactions
     producer_id_expiration_ms: int
     producer_id_expiration_check_interval_ms: int
-    transactional_id_expiration_ms: int
-    transaction_max_timeout_ms: int
     transaction_state_log_num_partitions: int
     transaction_state_log_replication_factor: int
     transaction_state_log_min_isr: int
     transaction_state_log_segment_bytes: int
-    transaction_abort_timed_out_transaction_cleanup_interval_ms: int
-    transaction_remove_expired_transaction_cleanup_interval_ms: int
 
     @property
     def offsets_retention_ms(self) -> int:

@@ -98,6 +98,7 @@ _REFUSALS = {
     "kafka.metrics.reporters": _JAVA,
     "max.connection.creation.rate": Refusal("the rate of new connections is not limited yet", "use max.connections"),
     "metric.reporters": _JAVA._replace(asks=_is_other_reporter),
+    "offsets.topic.compression.codec": Refusal("offsets are written uncompressed", "leave it at 0"),
     "offsets.topic.replication.factor": _REPLICAS,
     "principal.builder.class": _JAVA._replace(asks=None),
     "process.roles": Refusal("one node is both", "set it to broker,controller", _lacks_a_role),

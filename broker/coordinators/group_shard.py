@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _BUSY = (ClassicGroupState.STABLE, ClassicGroupState.PREPARING_REBALANCE, ClassicGroupState.COMPLETING_REBALANCE)
 
 
+_UNATTENDED_RECORDS = 1000
+
+
 class Decision(NamedTuple):
     """An answer that waits for nobody else: an error, or records that must be written before NONE is true."""
 
@@ -163,15 +166,13 @@ class GroupShard:
     def delete_topic_offsets(self, topic: str, topic_id: bytes) -> list[Effect]:
         """Forget how far a deleted topic was read."""
         tombstones = self.offsets.tombstones_of_topic(topic, topic_id)
-        return [_unattended(tombstones)] if tombstones else []
+        return _unattended(tombstones)
 
     def clean_up(self, now: Moment) -> list[Effect]:
         """End the offsets that have expired, and the groups that are empty without offsets."""
         effects: list[Effect] = []
         for group in self.groups.values():
-            tombstones = self._expired(group, now)
-            if tombstones:
-                effects.append(_unattended(tombstones))
+            effects += _unattended(self._expired(group, now))
         return effects
 
     def _expired(self, group: ClassicGroup, now: Moment) -> list[GroupRecord]:
@@ -207,9 +208,15 @@ class GroupShard:
         return lambda committed: committed.is_expired(now.wall_ms, committed.commit_timestamp_ms, retention_ms)
 
 
-def _unattended(records: list[GroupRecord]) -> Append:
-    """An append that nobody waits for: when it fails, the next round finds the same again."""
-    return Append(tuple(records), nothing_more, _ignored)
+def _unattended(records: list[GroupRecord]) -> list[Effect]:
+    """Appends that nobody waits for: when one fails, the next round finds the same again.
+
+    In pieces, so that no number of tombstones is more than a batch may hold.
+    """
+    return [
+        Append(tuple(records[start : start + _UNATTENDED_RECORDS]), nothing_more, _ignored)
+        for start in range(0, len(records), _UNATTENDED_RECORDS)
+    ]
 
 
 def _ignored(_: ErrorCode) -> list[Effect]:

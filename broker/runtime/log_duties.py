@@ -34,24 +34,30 @@ class LogDuties:
     def start(self) -> None:
         """Schedule the first round of each."""
         config = self._services.config
-        self._every("retention", config.log_retention_check_interval_ms, self._apply_retention)
-        self._every("checkpoints", config.log_flush_offset_checkpoint_interval_ms, self._directories.checkpoint)
-        self._every("producers", config.producer_id_expiration_check_interval_ms, self._expire_producers)
-        self._every("deletions", _DELETION_INTERVAL_MS, self._directories.delete_due)
+        duties = [
+            ("retention", config.log_retention_check_interval_ms, self._apply_retention),
+            ("checkpoints", config.log_flush_offset_checkpoint_interval_ms, self._directories.checkpoint),
+            ("producers", config.producer_id_expiration_check_interval_ms, self._expire_producers),
+            ("deletions", _DELETION_INTERVAL_MS, self._directories.delete_due),
+        ]
         if config.log_flush_scheduler_interval_ms < _FLUSH_CHECK_INTERVAL_MS_MAX:
-            self._every("flushes", config.log_flush_scheduler_interval_ms, self._flush_due)
+            duties.append(("flushes", config.log_flush_scheduler_interval_ms, self._flush_due))
+        for name, interval_ms, duty in duties:
+            self._after(config.log_initial_task_delay_ms, name, interval_ms, duty)
 
     def stop(self) -> None:
         """Run nothing any more."""
         for timer in self._timers.values():
             timer.cancel()
 
-    def _every(self, name: str, interval_ms: int, duty: Callable[[], None]) -> None:
+    def _after(self, delay_ms: int, name: str, interval_ms: int, duty: Callable[[], None]) -> None:
+        """Do a duty after a delay, and then again at its interval."""
+
         def run() -> None:
             duty()
-            self._every(name, interval_ms, duty)
+            self._after(interval_ms, name, interval_ms, duty)
 
-        deadline_ms = self._services.clock.monotonic_ms() + interval_ms
+        deadline_ms = self._services.clock.monotonic_ms() + delay_ms
         self._timers[name] = self._services.timers.schedule(deadline_ms, run)
 
     def _apply_retention(self) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ottla.broker.coordinators.group_offsets import GroupOffsets
+from ottla.broker.coordinators.group_records import offset_commit_record
+from ottla.broker.coordinators.group_settings import GroupSettings
+from ottla.broker.coordinators.group_shard import GroupShard
 from ottla.protocol.stored.classic_groups import OffsetCommitKey, OffsetCommitValue
 
 KEY = OffsetCommitKey(group="g", topic="t", partition=0)
@@ -42,3 +45,12 @@ def test_topic_ids_differ_only_where_both_are_known():
     assert known.is_of_topic(bytes(16))
     assert not known.is_of_topic(two)
     assert known._replace(topic_id=bytes(16)).is_of_topic(two)
+
+
+def test_a_deleted_topic_with_many_offsets_is_forgotten_in_several_batches() -> None:
+    shard = GroupShard(GroupSettings())
+    for partition in range(2500):
+        value = OffsetCommitValue(offset=1, topic_id=b"t" * 16)
+        shard.replay(offset_commit_record("group", "topic", partition, value), partition)
+    effects = shard.delete_topic_offsets("topic", b"t" * 16)
+    assert [len(effect.records) for effect in effects] == [1000, 1000, 500]
