@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from ..protocol.compression import Compression, MissingCodec
 from ..protocol.errors import ErrorCode, ProtocolError
-from ..protocol.record_batch import HEADER_BYTES, CorruptBatch, check_crc, read_header, stamp_log_append_time
+from ..protocol.record_batch import (
+    COMPRESSION_MASK,
+    HEADER_BYTES,
+    CorruptBatch,
+    check_crc,
+    read_header,
+    stamp_log_append_time,
+)
 from ..protocol.records import build_batch, read_records
 from .append import AppendError, AppendOrigin
 
@@ -112,10 +119,14 @@ def check_batch(records: memoryview, header: BatchHeader, name: str, config: Log
 
 
 def _check_client_header(header: BatchHeader, name: str) -> None:
+    codec = header.attributes & COMPRESSION_MASK
+    if codec > Compression.ZSTD:
+        # Kafka stumbles here rather than refuses, and the code says so.
+        raise AppendError(ErrorCode.UNKNOWN_SERVER_ERROR, f"Unknown compression type id: {codec}")
     count, delta = header.record_count, header.last_offset_delta
     if count > 0 and delta + 1 == count and not header.is_control:
         if header.producer_id < 0 or header.base_sequence >= 0:
-            if count * _MIN_RECORD_BYTES <= header.size_bytes - HEADER_BYTES or header.compression:
+            if count * _MIN_RECORD_BYTES <= header.size_bytes - HEADER_BYTES or codec:
                 return
             problem = f"Record batch of {header.size_bytes} bytes cannot hold the {count} records that it declares"
         else:
