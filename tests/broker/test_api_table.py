@@ -16,10 +16,11 @@ from ottla.protocol.compiler import decode_with_end, encode
 from ottla.protocol.headers import RequestHeader, ResponseHeader, request_header_version, response_header_version
 from ottla.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from ottla.protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
-from ottla.protocol.schema import FieldSpec, Message, Struct
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ottla.protocol.schema import FieldSpec, Message, Struct
 
 VERSIONS = [(api, version) for api in APIS.values() for version in range(api.lowest, api.highest + 1)]
 
