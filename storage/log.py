@@ -371,9 +371,9 @@ class Log:
         return None
 
     def offset_of_max_timestamp(self) -> TimestampedOffset | None:
-        """The first record with the largest timestamp; None when no record has one."""
+        """The first record with the largest timestamp, which is -1 where no record has one; None without records."""
         newest = max(self._segments, key=attrgetter("max_timestamp"))
-        return newest.offset_of_max_timestamp() if newest.max_timestamp >= 0 else None
+        return newest.offset_of_max_timestamp()
 
     def aborted_transactions(self, fetch_offset: int, upper_bound_offset: int) -> list[AbortedTxn]:
         """The aborted transactions that overlap [fetch_offset, upper_bound_offset)."""

@@ -1,6 +1,7 @@
 """DeleteRecords 0-2: move the start of partitions forward; what lies before is never read again.
 
 - Offset -1 is the high watermark; an offset above it is OFFSET_OUT_OF_RANGE, one below the start changes nothing.
+- A partition that is named twice is answered twice, where Kafka keeps one of the wishes.
 - A topic that is only compacted refuses with POLICY_VIOLATION, an internal one with INVALID_TOPIC_EXCEPTION.
 
 Version notes: 2 is flexible.
@@ -60,5 +61,8 @@ def _delete(partition: Partition | None, offset: int) -> int | ErrorCode:
     target = log.high_watermark if offset == _TO_HIGH_WATERMARK else offset
     if not 0 <= target <= log.high_watermark:
         return ErrorCode.OFFSET_OUT_OF_RANGE
-    log.advance_log_start_offset(target)
+    try:
+        log.advance_log_start_offset(target)
+    except OSError as error:
+        return partition.read_failed(error)
     return log.log_start_offset

@@ -73,11 +73,8 @@ def _look_up(
     end_offset = log.last_stable_offset if isolation_level == _READ_COMMITTED else log.high_watermark
     try:
         timestamp, offset, epoch = _find(log, wanted.timestamp, end_offset)
-    except OSError as error:
-        partition.take_offline(str(error))
-        return _error(wanted, ErrorCode.KAFKA_STORAGE_ERROR)
-    except ProtocolError:
-        return _error(wanted, ErrorCode.CORRUPT_MESSAGE)
+    except (OSError, ProtocolError) as error:
+        return _error(wanted, partition.read_failed(error))
     return ListOffsetsPartitionResponse(
         partition_index=wanted.partition_index,
         timestamp=timestamp,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from ...protocol.compression import MissingCodec
 from ...protocol.errors import ErrorCode
 from ...storage.append import AppendError, AppendOrigin, OffsetOutOfRange
 from ..metadata.cluster_metadata import MetadataListener
@@ -101,7 +102,7 @@ class Partition:
         if isinstance(error, OffsetOutOfRange):
             return ErrorCode.OFFSET_OUT_OF_RANGE
         logger.error("%s: %s", self.name, error)
-        return ErrorCode.CORRUPT_MESSAGE
+        return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE if isinstance(error, MissingCodec) else ErrorCode.CORRUPT_MESSAGE
 
     def flush_if_due(self, now_ms: int) -> None:
         """Bring the log to the disk when flush.ms have passed since the last time. Raises OSError."""
