@@ -307,11 +307,11 @@ class _Loader:
 
     def _load_producers(self, end_offset: int) -> None:
         """Producer state up to `end_offset`, from the latest snapshot that is not beyond it."""
-        self.snapshots.remove_outside(self._known.log_start_offset, end_offset)
         if self._known.clean_shutdown and not self.snapshots.offsets:
             # A clean stop leaves a snapshot where there was anything to write: nothing to read the log for.
             self.producers.clear(end_offset)
             return
+        self.snapshots.remove_outside(self._known.log_start_offset, end_offset)
         start = max(self._known.log_start_offset, self.segments[0].base_offset)
         expiration_ms = self._environment.producer_id_expiration_ms
         problem = self.snapshots.load_latest(self.producers, start, self._now_ms, expiration_ms)

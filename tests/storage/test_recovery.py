@@ -267,6 +267,11 @@ class TestCleanStop:
         log = checked(place.open(OpenedFrom(0, 12, clean_shutdown=True)), 12)
         assert "producers read from the log" in caplog.text
 
+    def test_producers_are_known_also_where_the_last_batch_was_cut_inside(self, place, log):
+        append(log, b"a", b"b")
+        log.truncate_to(13, NOW_MS)  # the log ends at 13, its last batch at 12
+        checked(place.reopen_after_close(log), 12)
+
     def test_an_empty_log_stays_one(self, home):
         place = home()
         log = place.reopen_after_close(place.open())
