@@ -17,6 +17,7 @@ from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.record_batch import (
     COMPRESSION_MASK,
     HEADER_BYTES,
+    LOG_APPEND_TIME_BIT,
     CorruptBatch,
     check_crc,
     read_header,
@@ -152,19 +153,17 @@ def validate_records(
     That is `records` itself, stamped where the topic stamps, or a new batch in the topic's codec. Offsets and leader
     epoch are not assigned yet. Raises AppendError, with record errors where single records are at fault.
     """
-    is_log_append_time = config.is_log_append_time
-    target = header.compression
-    if config.compression_type != "producer":
-        target = _CODECS[config.compression_type]
-    if _needs_records(header, config, now_ms) or target is not header.compression:
+    codec = header.attributes & COMPRESSION_MASK
+    target = codec if config.compression_type == "producer" else _CODECS[config.compression_type]
+    if target != codec or _needs_records(header, config, now_ms):
         decoded = _decode(records, header, name)
         _check_records(decoded, header, name, config, now_ms)
-        if target is not header.compression:
-            return _rebuild(decoded, header, target, config, now_ms)
-    if is_log_append_time:
+        if target != codec:
+            return _rebuild(decoded, header, Compression(target), config, now_ms)
+    if config.is_log_append_time:
         return stamp_now(records, header, now_ms)
-    if header.is_log_append_time:
-        return _rebuild(_decode(records, header, name), header, target, config, now_ms)
+    if header.attributes & LOG_APPEND_TIME_BIT:
+        return _rebuild(_decode(records, header, name), header, Compression(target), config, now_ms)
     return records, header
 
 
@@ -238,11 +237,14 @@ def _rebuild(
     config: LogConfig,
     now_ms: int,
 ) -> tuple[memoryview, BatchHeader]:
+    # Like Kafka, which counts them itself: a producer's own offsets inside a batch may be anything.
+    renumbered = [record._replace(offset=header.base_offset + index) for index, record in enumerate(decoded)]
     try:
         batch = build_batch(
-            decoded,
+            renumbered,
             base_offset=header.base_offset,
             compression=target,
+            compression_level=_level(target, config),
             producer_id=header.producer_id,
             producer_epoch=header.producer_epoch,
             base_sequence=header.base_sequence,
@@ -259,3 +261,11 @@ def _rebuild(
             f"{config.max_message_bytes}.",
         )
     return memoryview(batch), read_header(batch)
+
+
+def _level(codec: Compression, config: LogConfig) -> int | None:
+    if codec is Compression.GZIP:
+        return config.compression_gzip_level
+    if codec is Compression.LZ4:
+        return config.compression_lz4_level
+    return config.compression_zstd_level if codec is Compression.ZSTD else None

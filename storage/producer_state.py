@@ -140,7 +140,13 @@ class ProducerState:
         entry = self.entries.get(header.producer_id)
         if entry is None:
             return None
-        if origin is AppendOrigin.CLIENT:
+        # Nearly every batch simply follows the last one; it cannot be a duplicate then.
+        follows = (
+            header.producer_epoch == entry.epoch
+            and entry.batches
+            and header.base_sequence == entry.batches[-1].last_sequence + 1
+        )
+        if origin is AppendOrigin.CLIENT and not follows:
             duplicate = entry.duplicate_of(header)
             if duplicate is not None:
                 return duplicate
@@ -151,7 +157,7 @@ class ProducerState:
         if marker is not None:
             self._check_coordinator(marker, header, offset, entry)
             return None
-        if origin is AppendOrigin.CLIENT:
+        if origin is AppendOrigin.CLIENT and not follows:
             self._check_sequence(header, offset, entry)
         if entry.txn_first_offset >= 0 and not header.is_transactional:
             raise AppendError(

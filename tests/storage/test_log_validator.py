@@ -257,6 +257,22 @@ class TestRecompression:
         )
         assert header.is_transactional
 
+    @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd"])
+    def test_the_topics_level_is_used(self, codec):
+        text = b" ".join(b"%d" % (number * number) for number in range(2000))
+        fast = LogConfig(compression_type=codec, compression_gzip_level=1, compression_zstd_level=-5)
+        small = LogConfig(
+            compression_type=codec, compression_gzip_level=9, compression_zstd_level=15, compression_lz4_level=12
+        )
+        sizes = [validated(producer_batch(text), config)[1].size_bytes for config in (fast, small)]
+        assert sizes[0] > sizes[1]
+
+    def test_offsets_inside_the_batch_are_counted_again(self):
+        batch = bytearray(build_batch([Record(5, NOW_MS, b"k", b"v"), Record(7, NOW_MS, b"k", b"w")], base_offset=5))
+        struct.pack_into(">q", batch, 0, 0)
+        records, _ = validated(changed(batch, 23, ">i", 1), LogConfig(compression_type="gzip"))
+        assert [(record.offset, record.value) for record in records] == [(0, b"v"), (1, b"w")]
+
     def test_producer_keeps_the_producers(self):
         batch = producer_batch(b"a" * 200, compression=Compression.GZIP)
         _, header = validated(batch, LogConfig(compression_type="producer"))
