@@ -39,9 +39,9 @@ def append(log: Log, *values: bytes | None, now_ms=NOW_MS, leader_epoch=0, origi
     return appended
 
 
-def append_raw(log: Log, batch: bytearray, *, origin: AppendOrigin, now_ms: int = NOW_MS) -> Appended:
+def append_raw(log: Log, batch: bytearray, *, origin: AppendOrigin, now_ms=NOW_MS, leader_epoch=0) -> Appended:
     """Append bytes that are there already."""
-    appended = log.append(memoryview(batch), leader_epoch=0, now_ms=now_ms, origin=origin)
+    appended = log.append(memoryview(batch), leader_epoch=leader_epoch, now_ms=now_ms, origin=origin)
     log.high_watermark = log.log_end_offset
     return appended
 
