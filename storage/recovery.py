@@ -334,6 +334,8 @@ class _Loader:
                 break
             if index + 1 < len(self.segments):
                 segment.finish()
+                # A truncation into the next segment then needs not read the log from its start.
+                self.snapshots.take(self.producers)
 
     def _recover_segment(self, segment: Segment) -> int:
         """Keep each whole batch, build the indexes; return how many bytes were cut."""

@@ -164,6 +164,15 @@ class TestAfterACrash:
         assert log.aborted_transactions(0, 3) == before == [(1, 0, 2, 1)]
         assert log.last_stable_offset == 1
 
+    def test_producers_are_noted_at_each_segment_again(self, place, log):
+        log.abandon()
+        for name in place.names(".snapshot"):
+            (place.directory / name).unlink()
+        log = place.open()
+        assert place.names(".snapshot") == [f"{base:020d}.snapshot" for base in (4, 8)]
+        assert log.truncate_to(9, NOW_MS)
+        checked(log, 9)
+
     def test_one_line_says_what_was_done(self, place, log, caplog):
         os.truncate(place.path(8, ".log"), 150)
         with caplog.at_level(logging.INFO):
