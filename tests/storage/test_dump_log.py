@@ -16,7 +16,7 @@ DUMP_LOG = "org.apache.kafka.tools.DumpLogSegments"
 CODECS = [Compression.NONE, Compression.GZIP, Compression.ZSTD]
 HEADERS = (RecordHeader("trace", b"abc"), RecordHeader("empty", None))
 COMPLAINT = re.compile(r"error|mismatch|corrupt|non-consecutive|out of order|exception|invalid bytes", re.IGNORECASE)
-# The tool says this of every segment but the first one, whoever wrote it: it compares with -1 there.
+# The tool takes -1 for the offset before a file's first record, so it says this of every segment but the first.
 SEGMENT_START = re.compile(r"Non-consecutive offsets in \S+/0*([1-9]\d*)\.log\n  -1 is followed by \1\n")
 RECORD = re.compile(
     r"^\| offset: (?P<offset>\d+) .*CreateTime: (?P<time>\d+) .*headerKeys: \[(?P<headers>.*?)\]"
