@@ -373,7 +373,7 @@ class Segment:
             return self._last_batch_position
         position = self.offset_index.lookup(offset)
         while position < self.size:
-            chunk = os.pread(descriptor, SCAN_BYTES, position)
+            chunk = os.pread(descriptor, min(SCAN_BYTES, self.size - position), position)
             at, limit = 0, len(chunk) - _OFFSETS.size
             while at <= limit:
                 base_offset, length, delta = _OFFSETS.unpack_from(chunk, at)

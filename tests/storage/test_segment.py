@@ -249,6 +249,7 @@ class TestFailedWrite:
         assert segment.size == size
         assert (os.path.getsize(segment.log.path) > size) is cannot_cut
         assert [header.base_offset for _, _, header in segment.batches()] == [BASE]
+        assert segment.position_of(BASE + 1) is None
         disk.failing.pwrite = disk.failing.ftruncate = False
         assert add(segment, BASE + 1) == size
         assert [header.base_offset for _, _, header in segment.batches()] == [BASE, BASE + 1]
