@@ -173,5 +173,5 @@ class LogMachine(RuleBasedStateMachine):
             shutil.rmtree(self.directory)
 
 
-LogMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+LogMachine.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
 TestLogAgainstModel = LogMachine.TestCase
