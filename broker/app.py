@@ -226,7 +226,11 @@ class Broker:
 
     def _run_due(self) -> None:
         self._wake_up = None
-        self._timers.run_due(self._clock.monotonic_ms())
+        try:
+            self._timers.run_due(self._clock.monotonic_ms())
+        except Exception:
+            # A bug in one duty must not stop the clock for all others.
+            logger.exception("something that was due failed within the broker")
         deadline_ms = self._timers.next_deadline_ms()
         if deadline_ms is not None:
             self._wake_at(deadline_ms)

@@ -8,6 +8,7 @@ Who owns the event loop gives `wake_at`, which is told the next deadline wheneve
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class Timers:
     def schedule(self, deadline_ms: int, callback: Callable[[], None]) -> TimerHandle:
         """Run `callback` once when the monotonic clock has reached `deadline_ms`."""
         handle = TimerHandle(self, deadline_ms, callback)
-        self._sequence += 1
-        heapq.heappush(self._heap, (deadline_ms, self._sequence, handle))
+        self._push(handle)
         if self._heap[0][2] is handle and self._wake_at is not None:
             self._wake_at(deadline_ms)
         return handle
@@ -64,9 +64,10 @@ class Timers:
     def run_due(self, now_ms: int) -> int:
         """Run everything due at `now_ms`; return how many callbacks ran.
 
-        What a callback schedules for now or earlier waits for the next call, so that one call always ends.
+        What a callback schedules for now or earlier waits for the next call, so that one call always ends. When a
+        callback raises, those behind it stay scheduled.
         """
-        due: list[TimerHandle] = []
+        due: deque[TimerHandle] = deque()
         heap = self._heap
         while heap and heap[0][0] <= now_ms:
             handle = heapq.heappop(heap)[2]
@@ -75,15 +76,24 @@ class Timers:
             else:
                 due.append(handle)
         ran = 0
-        for handle in due:
-            callback = handle.callback
-            if callback is None:  # cancelled by an earlier callback of this round
-                self._cancelled -= 1
-                continue
-            handle.callback = None
-            callback()
-            ran += 1
+        try:
+            while due:
+                handle = due.popleft()
+                callback = handle.callback
+                if callback is None:  # cancelled by an earlier callback of this round
+                    self._cancelled -= 1
+                    continue
+                handle.callback = None
+                ran += 1
+                callback()
+        finally:
+            for handle in due:
+                self._push(handle)
         return ran
+
+    def _push(self, handle: TimerHandle) -> None:
+        self._sequence += 1
+        heapq.heappush(self._heap, (handle.deadline_ms, self._sequence, handle))
 
     def _note_cancelled(self) -> None:
         self._cancelled += 1

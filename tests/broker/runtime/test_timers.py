@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ottla.broker.runtime.timers import Timers
@@ -46,6 +47,21 @@ def test_what_a_callback_schedules_for_now_waits_for_the_next_round() -> None:
     assert timers.run_due(10) == 1
     assert timers.run_due(10) == 1
     assert ran == [1, 1]
+
+
+def test_a_callback_that_raises_does_not_lose_those_behind_it() -> None:
+    timers, ran = Timers(), []
+
+    def broken() -> None:
+        raise KeyError("a bug")
+
+    timers.schedule(10, broken)
+    timers.schedule(10, lambda: ran.append("second"))
+    with pytest.raises(KeyError):
+        timers.run_due(10)
+    assert timers.next_deadline_ms() == 10
+    assert timers.run_due(10) == 1
+    assert ran == ["second"]
 
 
 def test_the_owner_is_woken_for_an_earlier_deadline_only() -> None:
