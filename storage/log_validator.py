@@ -16,6 +16,7 @@ from ..protocol.compression import Compression, MissingCodec
 from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.record_batch import (
     COMPRESSION_MASK,
+    CURRENT_MAGIC,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
     CorruptBatch,
@@ -41,7 +42,8 @@ _MIN_RECORD_BYTES = 7
 _UP_TO_MAGIC_BYTES = 17
 _LENGTH_OVERHEAD = 12
 _LEGACY_OVERHEAD = 14
-_LENGTH_AND_MAGIC = struct.Struct(">8xi4xb")
+_LENGTH = struct.Struct(">8xi")
+_MAGIC = struct.Struct(">16xb")
 _CODECS = {codec.name.lower(): codec for codec in Compression} | {"uncompressed": Compression.NONE}
 
 
@@ -58,7 +60,7 @@ def client_batch(records: memoryview, name: str) -> BatchHeader:
     size = header.size_bytes
     if size > len(records):
         _refuse_unreadable(records, name)
-    if size != len(records) and _has_whole_batch(records[size:]):
+    if size != len(records) and _is_whole_batch(records[size:]):
         raise AppendError(
             ErrorCode.INVALID_RECORD,
             "Produce requests are only allowed to contain exactly one record batch per partition",
@@ -66,35 +68,38 @@ def client_batch(records: memoryview, name: str) -> BatchHeader:
     return header
 
 
-def _has_whole_batch(rest: memoryview) -> bool:
-    if len(rest) < _UP_TO_MAGIC_BYTES:
+def _is_whole_batch(records: memoryview) -> bool:
+    """Whether Kafka's iterator would find a batch here; it stumbles over a length or a magic that cannot be one.
+
+    Kafka: `ByteBufferLogInputStream.nextBatch`.
+    """
+    if len(records) < _LENGTH_OVERHEAD:
         return False
-    length, _ = _LENGTH_AND_MAGIC.unpack_from(rest)
-    return bool(length < _LEGACY_OVERHEAD or length + _LENGTH_OVERHEAD <= len(rest))
-
-
-def _refuse_unreadable(records: memoryview, name: str) -> NoReturn:
-    none_there = AppendError(
-        ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition"
-    )
-    if len(records) < _UP_TO_MAGIC_BYTES:
-        raise none_there
-    length, magic = _LENGTH_AND_MAGIC.unpack_from(records)
+    (length,) = _LENGTH.unpack_from(records)
     if length < _LEGACY_OVERHEAD:
         raise AppendError(
             ErrorCode.CORRUPT_MESSAGE,
             f"Record size {length} is less than the minimum record overhead ({_LEGACY_OVERHEAD})",
         )
-    if not 0 <= magic <= 2:
+    if len(records) < _UP_TO_MAGIC_BYTES:
+        return False
+    (magic,) = _MAGIC.unpack_from(records)
+    if not 0 <= magic <= CURRENT_MAGIC:
         raise AppendError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
-    if length + _LENGTH_OVERHEAD > len(records):
-        raise none_there
-    if magic < 2:
+    return bool(length + _LENGTH_OVERHEAD <= len(records))
+
+
+def _refuse_unreadable(records: memoryview, name: str) -> NoReturn:
+    if not _is_whole_batch(records):
+        raise AppendError(
+            ErrorCode.INVALID_RECORD, "Produce requests must have at least one record batch per partition"
+        )
+    if _MAGIC.unpack_from(records)[0] < CURRENT_MAGIC:
         raise AppendError(
             ErrorCode.INVALID_RECORD,
             "Produce requests are only allowed to contain record batches with magic version 2",
         )
-    raise AppendError(ErrorCode.CORRUPT_MESSAGE, f"Record batch of {length} bytes is corrupt in topic partition {name}")
+    raise AppendError(ErrorCode.CORRUPT_MESSAGE, f"Record batch is corrupt in topic partition {name}")
 
 
 def check_batch(records: memoryview, header: BatchHeader, name: str, config: LogConfig, origin: AppendOrigin) -> None:

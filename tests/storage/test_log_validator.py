@@ -59,13 +59,23 @@ class TestOneBatch:
         error = refused(bytes(producer_batch(b"a")) * 2, named="exactly one record batch per partition")
         assert (error.code, error.record_errors) == (ErrorCode.INVALID_RECORD, ())
 
-    @pytest.mark.parametrize("rest", [b"\0" * 16, bytes(producer_batch(b"b"))[:-1], b"\xff"])
+    @pytest.mark.parametrize("rest", [bytes(11), b"x" * 16, bytes(producer_batch(b"b"))[:-1], b"\xff"])
     def test_what_follows_and_is_no_whole_batch_is_ignored(self, rest):
         records, _ = validated(bytes(producer_batch(b"a")) + rest)
         assert [record.value for record in records] == [b"a"]
 
-    def test_a_second_one_that_is_shorter_than_any_is_refused(self):
-        assert refused(bytes(producer_batch(b"a")) + bytes(17)).code is ErrorCode.INVALID_RECORD
+    @pytest.mark.parametrize(
+        ("rest", "named"),
+        [
+            (bytes(12), "Record size 0 is less than the minimum"),
+            (bytes(80), "Record size 0 is less than the minimum"),
+            (b"x" * 17, "Invalid magic found in record: 120"),
+        ],
+    )
+    def test_what_cannot_be_the_beginning_of_one_is_corrupt(self, rest, named):
+        """Asked of Apache Kafka 4.3.1, which looks at a length and a magic before it looks whether the rest is there."""
+        assert refused(bytes(producer_batch(b"a")) + rest, named=named).code is ErrorCode.CORRUPT_MESSAGE
+        assert refused(rest, named=named).code is ErrorCode.CORRUPT_MESSAGE
 
     @pytest.mark.parametrize("size", [0, 1, 16, 17, 60, 61, 70])
     def test_none_whole_is_refused(self, size):
