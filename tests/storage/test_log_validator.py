@@ -73,7 +73,7 @@ class TestOneBatch:
         ],
     )
     def test_what_cannot_be_the_beginning_of_one_is_corrupt(self, rest, named):
-        """Asked of Apache Kafka 4.3.1, which looks at a length and a magic before it looks whether the rest is there."""
+        """Asked of Apache Kafka 4.3.1: it looks at length and magic before it looks whether the rest is there."""
         assert refused(bytes(producer_batch(b"a")) + rest, named=named).code is ErrorCode.CORRUPT_MESSAGE
         assert refused(rest, named=named).code is ErrorCode.CORRUPT_MESSAGE
 
