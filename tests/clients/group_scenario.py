@@ -2,7 +2,8 @@
 
 A client family gives `produce(topic, numbers)`, which returns when all are acknowledged (the key of number n is
 `key_of(n)`, its value is n), `member_command(group, topic)`, the process that reads as a member, and
-`leaves_while_reading`: whether that process prints all that it has taken before it leaves.
+two facts: `leaves_while_reading`, whether that process prints all that it has taken before it leaves, and
+`ends_with_the_broker`, whether it gives up when there is no broker.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from .group_members import Member, Seen, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 Answer = TypeVar("Answer")
 
@@ -143,8 +146,13 @@ class GroupScenario:
         self.family.produce(self.topic, BEFORE_THE_CRASH)
         committed = self.observer.committed()
         self.broker.kill()
+        if self.family.ends_with_the_broker:
+            wait_until(lambda: not any(member.alive() for member in self.members), "the members have given up")
         seen_before = Counter((record.partition, record.offset) for record in self._seen())
         self.broker.start()
+        if self.family.ends_with_the_broker:
+            self._start_member()
+            self._start_member()
         self.observer.close()  # it holds an old leader epoch
         self.observer = Observer(self.broker.bootstrap, self.group, self.topic)
         after = self.observer.committed()

@@ -13,6 +13,7 @@ from .group_scenario import PARTITIONS, GroupScenario, key_of
 
 class AiokafkaFamily:
     leaves_while_reading = True
+    ends_with_the_broker = False
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap

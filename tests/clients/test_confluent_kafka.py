@@ -11,6 +11,7 @@ from .group_scenario import PARTITIONS, GroupScenario, key_of
 
 class ConfluentFamily:
     leaves_while_reading = True
+    ends_with_the_broker = False
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap

@@ -15,6 +15,7 @@ GROUP_SETTINGS = {
 
 class JavaFamily:
     leaves_while_reading = True
+    ends_with_the_broker = False
 
     def __init__(self, java_tools, bootstrap: str) -> None:
         self._java_tools = java_tools

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 
-import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from .group_scenario import PARTITIONS, GroupScenario, key_of
@@ -22,6 +21,7 @@ GROUP_SETTINGS = {
 class KcatFamily:
     # It drops the one record that it takes after the signal.
     leaves_while_reading = False
+    ends_with_the_broker = True
 
     def __init__(self, kcat: str, bootstrap: str) -> None:
         self._kcat = kcat

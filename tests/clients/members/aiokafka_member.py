@@ -25,7 +25,8 @@ async def main(bootstrap: str, group: str, topic: str) -> None:
     while not leaving.is_set():
         for records in (await consumer.getmany(timeout_ms=200, max_records=500)).values():
             for record in records:
-                print(record.partition, record.offset, record.key.decode(), record.value.decode())
+                line = f"{record.partition} {record.offset} {record.key.decode()} {record.value.decode()}\n"
+                sys.stdout.write(line)
         sys.stdout.flush()
     await consumer.stop()
 

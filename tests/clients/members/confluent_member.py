@@ -33,7 +33,9 @@ def main(bootstrap: str, group: str, topic: str) -> None:
             if message.error().fatal():
                 raise KafkaException(message.error())
             continue
-        print(message.partition(), message.offset(), message.key().decode(), message.value().decode(), flush=True)
+        key, value = message.key().decode(), message.value().decode()
+        sys.stdout.write(f"{message.partition()} {message.offset()} {key} {value}\n")
+        sys.stdout.flush()
         consumer.store_offsets(message)
     consumer.close()
 

@@ -24,7 +24,8 @@ def main(bootstrap: str, group: str, topic: str) -> None:
     while not leaving:
         for records in consumer.poll(timeout_ms=200).values():
             for record in records:
-                print(record.partition, record.offset, record.key.decode(), record.value.decode())
+                line = f"{record.partition} {record.offset} {record.key.decode()} {record.value.decode()}\n"
+                sys.stdout.write(line)
         sys.stdout.flush()
     consumer.close()
 
