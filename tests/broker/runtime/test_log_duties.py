@@ -18,6 +18,7 @@ from ..data_broker import batch
 from ..metadata_broker import MetadataBroker
 
 MINUTE_MS = 60_000
+FIRST_ROUND_MS = 30_000  # log.initial.task.delay.ms
 LARGE = batch(value=b"v" * 600_000)
 
 
@@ -69,18 +70,20 @@ def new_broker(tmp_path):
         broker.directories.close(1)
 
 
-def test_retention_runs_at_its_interval(new_broker):
+def test_retention_runs_after_a_while_and_then_at_its_interval(new_broker):
     broker = new_broker("log.retention.check.interval.ms=300000")
-    broker.create("t", segment_bytes=str(1 << 20), retention_bytes=str(700_000), file_delete_delay_ms="1000")
-    for _ in range(4):
+    broker.create("t", segment_bytes=str(1 << 20), retention_bytes=str(600_000), file_delete_delay_ms="1000")
+    for round_ms, kept_from in ((FIRST_ROUND_MS, 1), (5 * MINUTE_MS, 3)):
         broker.append("t", LARGE)
-    broker.advance(5 * MINUTE_MS - 1)
-    assert broker.log_of("t").log_start_offset == 0
-    broker.advance(1)
-    assert broker.log_of("t").log_start_offset == 2
+        broker.append("t", LARGE)
+        before = broker.log_of("t").log_start_offset
+        broker.advance(round_ms - 1)
+        assert broker.log_of("t").log_start_offset == before
+        broker.advance(1)
+        assert broker.log_of("t").log_start_offset == kept_from
     broker.advance(2000)
     names = sorted(name for name in os.listdir(broker.folder / "t-0") if name.endswith(".log"))
-    assert names == [f"{offset:020d}.log" for offset in (2, 3)]
+    assert names == [f"{offset:020d}.log" for offset in (3,)]
     assert not any(name.endswith(".deleted") for name in os.listdir(broker.folder / "t-0"))
 
 
@@ -89,7 +92,7 @@ def test_checkpoints_say_where_logs_begin_and_how_far_they_reach(new_broker):
     broker.create("t")
     broker.append("t", batch(5))
     broker.log_of("t").advance_log_start_offset(3)
-    broker.advance(MINUTE_MS)
+    broker.advance(FIRST_ROUND_MS)
     assert read_offsets(broker.folder / "log-start-offset-checkpoint") == {("t", 0): 3}
     assert read_offsets(broker.folder / "replication-offset-checkpoint") == {("t", 0): 5}
     assert read_offsets(broker.folder / "recovery-point-offset-checkpoint") == {("t", 0): 0}
@@ -98,10 +101,10 @@ def test_checkpoints_say_where_logs_begin_and_how_far_they_reach(new_broker):
 def test_flushes_follow_the_topics_own_time(new_broker):
     broker = new_broker("log.flush.scheduler.interval.ms=1000")
     broker.create("often", flush_ms="1000")
-    broker.create("never")
+    broker.create("never", flush_ms=str((1 << 63) - 1))
     for topic in ("often", "never"):
         broker.append(topic)
-    broker.advance(1000)
+    broker.advance(FIRST_ROUND_MS)
     assert (broker.log_of("often").recovery_point, broker.log_of("never").recovery_point) == (1, 0)
 
 
@@ -136,7 +139,7 @@ def test_a_log_that_fails_in_a_duty_goes_off_line_alone(new_broker, monkeypatch)
         return original(self, now_ms)
 
     monkeypatch.setattr(type(bad.log), "apply_retention", fail)
-    broker.advance(3000)
+    broker.advance(FIRST_ROUND_MS)
     assert bad.offline_reason == "[Errno 5] Input/output error"
     assert broker.partitions.get("t", 1).offline_reason is None
     assert broker.append("t", partition=1).base_offset == 0
