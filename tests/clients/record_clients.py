@@ -41,6 +41,7 @@ class Got(NamedTuple):
 
 class KafkaPythonClient:
     name = "kafka-python"
+    sends_null_in_headers = False
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -83,20 +84,26 @@ class KafkaPythonClient:
 
 class ConfluentClient:
     name = "confluent-kafka"
+    sends_null_in_headers = True
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
+        # Kept, since librdkafka takes half a second to get a producer id.
+        self._producers: dict[str | None, confluent_kafka.Producer] = {}
+
+    def _new_producer(self, compression: str | None) -> confluent_kafka.Producer:
+        settings = {
+            "bootstrap.servers": self._bootstrap,
+            "compression.type": compression or "none",
+            "enable.idempotence": True,
+            "message.max.bytes": LARGEST_REQUEST,
+            "linger.ms": 20,
+        }
+        self._producers[compression] = confluent_kafka.Producer(settings)
+        return self._producers[compression]
 
     def send(self, topic: str, records: Sequence[Sent], compression: str | None = None) -> list[int]:
-        producer = confluent_kafka.Producer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "compression.type": compression or "none",
-                "enable.idempotence": True,
-                "message.max.bytes": LARGEST_REQUEST,
-                "linger.ms": 20,
-            }
-        )
+        producer = self._producers.get(compression) or self._new_producer(compression)
         codes: list[int] = []
         for each in records:
             producer.produce(
@@ -134,6 +141,7 @@ class ConfluentClient:
 
 class AiokafkaClient:
     name = "aiokafka"
+    sends_null_in_headers = True
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap

@@ -23,14 +23,14 @@ SENT = [
 ]
 
 
-@pytest.fixture(params=PYTHON_CLIENTS, ids=lambda kind: kind.name)
-def client(request, broker):
-    return request.param(broker.bootstrap)
+@pytest.fixture(scope="module")
+def readers(shared_broker):
+    return [kind(shared_broker.bootstrap) for kind in PYTHON_CLIENTS]
 
 
-@pytest.fixture
-def readers(broker):
-    return [kind(broker.bootstrap) for kind in PYTHON_CLIENTS]
+@pytest.fixture(params=range(len(PYTHON_CLIENTS)), ids=[kind.name for kind in PYTHON_CLIENTS])
+def client(request, broker, readers):
+    return readers[request.param]
 
 
 @pytest.fixture
@@ -67,6 +67,16 @@ def test_headers_and_nulls(client, readers, create_topic):
         got = reader.read(topic, len(records))
         assert [(each.key, each.value, each.headers) for each in got] == [sent[:3] for sent in records], reader.name
         assert [each.offset for each in got] == list(range(len(records)))
+
+
+def test_null_values_of_headers(client, readers, create_topic):
+    if not client.sends_null_in_headers:
+        pytest.skip(f"{client.name} refuses to send them")
+    topic = create_topic()
+    headers = (("a", None), ("b", b""), ("a", b"2"))
+    assert client.send(topic, [Sent(None, b"v", headers)]) == [0]
+    for reader in readers:
+        assert reader.read(topic, 1)[0].headers == headers, reader.name
 
 
 def test_a_topic_is_created_by_its_first_record(client, readers, unique):
