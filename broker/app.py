@@ -37,6 +37,7 @@ from .runtime.partitions import Partitions
 from .runtime.timers import Timers
 from .server import Limits, ListenError, Server
 from .services import Services
+from .version import VERSION
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 METADATA_TOPIC = "__cluster_metadata"
-VERSION = "0.1.0"
 
 _SESSION_ID_BITS = 31
 

@@ -17,13 +17,13 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from .config import ConfigError, load_config
+from .version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .config import BrokerConfig
 
-VERSION = "0.1.0"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
