@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
@@ -11,6 +12,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from .group_members import python_member
 from .group_scenario import PARTITIONS, GroupScenario, key_of
+
+FIRST_MS = time.time_ns() // 1_000_000 - 60_000  # retention takes what is older than the topic allows
 
 
 @contextlib.asynccontextmanager
@@ -91,7 +94,7 @@ def test_groups_offsets_and_deleted_records(broker, unique):
     async def run() -> None:
         async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
             for number in range(10):
-                await producer.send_and_wait(unique, b"v%d" % number, timestamp_ms=1000 + number)
+                await producer.send_and_wait(unique, b"v%d" % number, timestamp_ms=FIRST_MS + number)
         consumer = AIOKafkaConsumer(
             unique, bootstrap_servers=broker.bootstrap, group_id=unique, auto_offset_reset="earliest"
         )
@@ -101,7 +104,7 @@ def test_groups_offsets_and_deleted_records(broker, unique):
                 assert (await asyncio.wait_for(consumer.getone(), 30)).value == b"v%d" % number
             await consumer.commit()
             await look_at_group()
-            times = await consumer.offsets_for_times({partition: 1005})
+            times = await consumer.offsets_for_times({partition: FIRST_MS + 5})
             assert times[partition].offset == 5
             async with administration(broker.bootstrap) as admin:
                 await admin.delete_records({partition: RecordsToDelete(before_offset=4)})

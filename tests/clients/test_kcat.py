@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
 
+import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from .group_scenario import PARTITIONS, GroupScenario, key_of
@@ -53,3 +56,41 @@ def test_group_of_100_000_records(own_broker, kcat, unique, tmp_path):
     family = KcatFamily(kcat, broker.bootstrap)
     family.create_topic(unique, PARTITIONS)
     GroupScenario(family, broker, unique, tmp_path).run()
+
+
+@pytest.fixture
+def shell(kcat, broker):
+    return KcatFamily(kcat, broker.bootstrap)
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_it_reads_what_it_wrote_with_every_codec(shell, unique, codec):
+    lines = "".join(f"k{number}:{codec} {number}\n" for number in range(200))
+    shell.run("-P", "-t", unique, "-K", ":", "-z", codec, stdin=lines)
+    assert shell.run("-C", "-q", "-t", unique, "-o", "beginning", "-e", "-f", "%k:%s\n") == lines
+
+
+def test_headers_and_nulls(shell, unique):
+    shell.run("-P", "-t", unique, "-K", ":", "-Z", "-H", "colour=blue", "-H", "empty=", stdin="k:\n:v\n")
+    read = shell.run("-C", "-q", "-t", unique, "-o", "beginning", "-e", "-f", "%K %S %h\n")
+    assert read == "1 -1 colour=blue,empty=\n-1 1 colour=blue,empty=\n"
+
+
+def test_metadata(shell, broker, unique):
+    shell.create_topic(unique, 6)
+    listed = json.loads(shell.run("-L", "-J", "-t", unique))
+    assert [each["name"] for each in listed["brokers"]] == [broker.bootstrap]
+    (topic,) = listed["topics"]
+    assert [each["partition"] for each in topic["partitions"]] == list(range(6))
+
+
+def test_offsets_by_time_and_reading_from_one(shell, unique):
+    shell.create_topic(unique, 1)
+    shell.run("-P", "-t", unique, stdin="old\n")
+    between_ms = int(shell.run("-C", "-q", "-t", unique, "-o", "beginning", "-e", "-f", "%T")) + 1
+    while time.time() * 1000 <= between_ms:
+        time.sleep(0.001)
+    shell.run("-P", "-t", unique, stdin="new\nnewer\n")
+    assert shell.run("-Q", "-t", f"{unique}:0:{between_ms}").split() == [unique, "[0]", "offset", "1"]
+    assert shell.run("-C", "-q", "-t", unique, "-o", f"s@{between_ms}", "-e") == "new\nnewer\n"
+    assert shell.run("-C", "-q", "-t", unique, "-p", "0", "-o", "-1", "-e") == "newer\n"
