@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -74,6 +75,20 @@ def test_a_client_that_asks_and_never_reads(broker, full_topic):
         hostile.socket.setblocking(True)
         hostile.socket.settimeout(20)
         assert len(hostile.read_frame()) > 10 * MB  # once it reads, it gets its answer after all
+
+
+def test_frames_that_are_promised_and_never_sent(broker, broker_kind):
+    """Fifty clients announce 100 MB each and send a little of it: only what was sent takes memory."""
+    if broker_kind != "ottla":
+        pytest.skip("Apache Kafka takes the memory of a whole frame at once")
+    with contextlib.ExitStack() as stack:
+        bystander = stack.enter_context(RawClient(broker))
+        before = resident_bytes(broker.pid)
+        for _ in range(50):
+            client = stack.enter_context(RawClient(broker))
+            client.send(struct.pack(">i", 100 * MB) + b"\x00\x00\x00\x09" * 25_000)
+        assert bystander.ask_metadata().brokers
+        assert resident_bytes(broker.pid) - before < 100 * MB
 
 
 def test_a_parked_client_that_goes_away_is_forgotten(broker, full_topic):
