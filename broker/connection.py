@@ -195,9 +195,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send(self, exchange: Exchange, response: Message) -> None:
         """Queue a response; small ones leave together, large ones at once so that back-pressure is felt at once."""
-        parts = response_parts(exchange, response)
+        parts, size_bytes = response_parts(exchange, response)
         self._outgoing += parts
-        self._outgoing_bytes += sum(map(len, parts))
+        self._outgoing_bytes += size_bytes
         if self._outgoing_bytes >= _FLUSH_FROM_BYTES:
             self._flush()
 

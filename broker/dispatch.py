@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..protocol.api_keys import ApiKey
 from ..protocol.compiler import decode, encode_parts
 from ..protocol.errors import ErrorCode, ProtocolError
+from ..protocol.frames import LENGTH_BYTES
 from ..protocol.headers import read_request_head, response_header_version
 from ..protocol.messages.api_versions import ApiVersionsResponse
 from .request import RequestContext
@@ -79,12 +80,12 @@ class Dispatcher:
         return Exchange(context, answer, _PLAIN_HEAD)
 
 
-def response_parts(exchange: Exchange, response: Message) -> list[Buffer]:
-    """The frame of a response, in pieces; record batches are in it by reference."""
+def response_parts(exchange: Exchange, response: Message) -> tuple[list[Buffer], int]:
+    """The frame of a response, in pieces, and its bytes; record batches are in it by reference."""
     parts = encode_parts(response, exchange.context.api_version)
     head = exchange.head
-    size = head.size - 4 + sum(map(len, parts))
-    return [head.pack(size, exchange.context.correlation_id), *parts]
+    size = head.size - LENGTH_BYTES + sum(map(len, parts))
+    return [head.pack(size, exchange.context.correlation_id), *parts], size + LENGTH_BYTES
 
 
 def _api_name(key: int) -> str:

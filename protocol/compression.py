@@ -44,11 +44,6 @@ class Compression(IntEnum):
     LZ4 = 3
     ZSTD = 4
 
-    @property
-    def config_name(self) -> str:
-        """Its name as a value of `compression.type`; none is `uncompressed` there."""
-        return "uncompressed" if self is Compression.NONE else self.name.lower()
-
 
 class MissingCodec(ProtocolError):
     """A codec whose library is not installed."""

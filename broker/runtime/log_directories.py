@@ -69,11 +69,6 @@ class LogDirectories:
             except OSError as error:
                 raise LogDirectoryError(f"{error.filename or directory.path}: {error.strerror or error}") from error
 
-    @property
-    def were_clean(self) -> bool:
-        """Whether the last user of every directory stopped in good order."""
-        return all(directory.is_clean for directory in self.directories)
-
     def at(self, path: str) -> LogDirectory:
         """The directory with this path."""
         wanted = os.path.abspath(path)
