@@ -178,3 +178,9 @@ def _text(cell: object) -> str:
 def progress(text: str) -> None:
     """Say on standard error what is being done."""
     print(text, file=sys.stderr, flush=True)
+
+
+def print_complaints(log_path: Path) -> None:
+    """What the broker's log warns of: a measurement with errors in it is none."""
+    said = re.findall(r"(?:WARNING|ERROR|Traceback).*(?:\n(?!\d{4}-).*)*", log_path.read_text())
+    print(f"{len(said)} warnings and errors in the broker's log", *said[:2], sep="\n")

@@ -7,7 +7,6 @@ The few first topics get segments enough to roll. A start counts until Metadata 
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import statistics
 import tempfile
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broker_process import BrokerProcess, Connection, Cost, ask_metadata, print_table, progress
+from broker_process import BrokerProcess, Connection, Cost, ask_metadata, print_complaints, print_table, progress
 from ottla.protocol.messages.create_topics import (
     CreatableTopic,
     CreatableTopicConfig,
@@ -179,8 +178,7 @@ def run(home: Path, topic_count: int, rounds: int) -> None:
         if bench.broker.process.poll() is None:
             bench.broker.stop()
     print_table(("", "wall s", "CPU s", "RSS MB", "fds", "wanted"), bench.rows)
-    said = re.findall(r"(?:WARNING|ERROR).*", (home / "broker.log").read_text())
-    print(f"{len(said)} warnings and errors in the broker's log", *said[:3], sep="\n")
+    print_complaints(home / "broker.log")
 
 
 def main() -> None:
