@@ -18,6 +18,7 @@ from .record_batch import (
     CONTROL_BIT,
     CRC_POSITION,
     CURRENT_MAGIC,
+    DELETE_HORIZON_BIT,
     HEADER,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
@@ -215,21 +216,26 @@ def build_batch(
     is_transactional: bool = False,
     is_control: bool = False,
     log_append_time_ms: int | None = None,
+    last_offset: int | None = None,
+    delete_horizon_ms: int | None = None,
 ) -> bytearray:
     """Build one batch of at least one record, with offsets that are absolute and ascending.
 
-    With `log_append_time_ms` all records count as appended then. ProtocolError when the records do not fit one batch,
-    MissingCodec when the codec is not installed.
+    With `log_append_time_ms` all records count as appended then. What compaction leaves of a batch keeps the batch's
+    `last_offset`, and says by `delete_horizon_ms` from when on its tombstones may go (KIP-534). ProtocolError when the
+    records do not fit one batch, MissingCodec when the codec is not installed.
     """
     if not records:
         raise ProtocolError("a batch has at least one record")
-    base_timestamp = records[0].timestamp
+    base_timestamp = records[0].timestamp if delete_horizon_ms is None else delete_horizon_ms
     body = _encode_records(records, base_offset, base_timestamp)
     if compression:
         body = compress(compression, body, compression_level)
     attributes = compression | (TRANSACTIONAL_BIT if is_transactional else 0) | (CONTROL_BIT if is_control else 0)
     if log_append_time_ms is not None:
         attributes |= LOG_APPEND_TIME_BIT
+    if delete_horizon_ms is not None:
+        attributes |= DELETE_HORIZON_BIT
     batch = bytearray(HEADER_BYTES) + body
     HEADER.pack_into(
         batch,
@@ -240,7 +246,7 @@ def build_batch(
         CURRENT_MAGIC,
         0,
         attributes,
-        records[-1].offset - base_offset,
+        (records[-1].offset if last_offset is None else last_offset) - base_offset,
         base_timestamp,
         max(record.timestamp for record in records) if log_append_time_ms is None else log_append_time_ms,
         producer_id,

@@ -158,6 +158,22 @@ def test_records_are_read_lazily() -> None:
         next(records)
 
 
+@pytest.mark.parametrize("append_time", [None, 9_000])
+def test_what_compaction_leaves_of_a_batch(append_time: int | None) -> None:
+    records = [Record(11, 7_000, b"k", None), Record(13, 6_000, b"l", b"v")]
+    batch = build_batch(
+        records, base_offset=10, last_offset=19, delete_horizon_ms=500_000, log_append_time_ms=append_time
+    )
+    header = read_header(batch)
+    check_crc(batch, 0, header)
+    assert (header.base_offset, header.last_offset, header.record_count) == (10, 19, 2)
+    assert header.has_delete_horizon
+    assert header.base_timestamp == 500_000
+    assert header.max_timestamp == (append_time or 7_000)
+    expected = records if append_time is None else [record._replace(timestamp=append_time) for record in records]
+    assert list(read_records(batch, 0, header)) == expected
+
+
 def test_a_batch_whose_records_were_compacted_away() -> None:
     batch = patched(57, 0, 4)
     assert list(read_records(batch, 0, read_header(batch))) == []
