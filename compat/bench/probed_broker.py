@@ -3,7 +3,8 @@
 A timer each millisecond notes how late it ran. A loop that was held up for 50 ms kept everybody waiting who came within
 that time, and not only the one timer, so each pause counts for the ticks that it swallowed too. Beside the longer
 pauses stands what the loop's thread did meanwhile: computed, waited for a CPU, or was blocked (disk, or another thread
-that held the interpreter). SIGUSR1 begins anew; at the stop everything goes into the file that OTTLA_PROBE names.
+that held the interpreter). What is left without the wait for a CPU is the broker's own part: on a machine that others
+use, the rest says nothing of it. SIGUSR1 begins anew; at the stop everything goes into the file that OTTLA_PROBE names.
 With OTTLA_PROBE_STACKS a thread looks at what the loop is doing whenever it is late.
 """
 
@@ -45,6 +46,7 @@ class LoopProbe:
         """Forget what was measured."""
         self._begun_s = time.monotonic()
         self._late_us = array("I")
+        self._own_us = array("I")
         self._pauses: list[tuple[float, ...]] = []
         self._collections: dict[int, list[float]] = {0: [], 1: [], 2: []}
         self._stacks.clear()
@@ -55,7 +57,9 @@ class LoopProbe:
         loop.add_signal_handler(signal.SIGUSR1, self.reset)
         gc.callbacks.append(self._on_collection)
         if os.environ.get("OTTLA_PROBE_STACKS"):
-            threading.Thread(target=self._watch, args=(threading.get_ident(),), daemon=True).start()
+            threading.Thread(
+                target=self._watch, args=(threading.get_ident(), threading.get_native_id()), daemon=True
+            ).start()
         self._next(time.monotonic())
 
     def _next(self, now_s: float) -> None:
@@ -67,10 +71,11 @@ class LoopProbe:
     def _tick(self) -> None:
         now_s = time.monotonic()
         late_s = max(now_s - self._due_s, 0.0)
+        waited_s = min(self._waited_for_cpu_s() - self._waited_s, late_s)
         self._late_us.append(int(late_s * 1e6))
+        self._own_us.append(int((late_s - waited_s) * 1e6))
         if late_s >= NOTED_FROM_S:
             computed_s = time.thread_time() - self._cpu_s
-            waited_s = self._waited_for_cpu_s() - self._waited_s
             self._pauses.append((now_s - self._begun_s, late_s, computed_s, waited_s))
         self._next(now_s)
 
@@ -83,20 +88,23 @@ class LoopProbe:
         else:
             self._collections[info["generation"]].append(time.perf_counter() - self._gc_begun_s)
 
-    def _watch(self, loop_thread: int) -> None:
+    def _watch(self, loop_thread: int, native_id: int) -> None:
         seen_due_s = 0.0
         while True:
             time.sleep(0.002)
             if time.monotonic() - self._due_s > STACK_FROM_S and seen_due_s != self._due_s:
                 seen_due_s = self._due_s
+                state = Path(f"/proc/self/task/{native_id}/stat").read_text().rpartition(")")[2].split()[0]
                 frames = traceback.extract_stack(sys._current_frames()[loop_thread])[-_FRAMES_KEPT:]
-                self._stacks[" < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))] += 1
+                where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+                self._stacks[f"{state} {where}"] += 1
 
     def write_report(self) -> None:
         """Leave everything as JSON; times in seconds, unless they say otherwise."""
         report = {
             "seconds": time.monotonic() - self._begun_s,
             "late_us": self._late_us.tolist(),
+            "own_us": self._own_us.tolist(),
             "pauses": self._pauses,
             "collections": self._collections,
             "stacks": self._stacks.most_common(20),
