@@ -22,6 +22,8 @@ NO_PRODUCER_EPOCH = -1
 NO_SEQUENCE = -1
 MAX_SEQUENCE = (1 << 31) - 1
 BATCHES_KEPT = 5
+_MAX_EPOCH = (1 << 15) - 1
+_STRICT_MARKERS_SINCE = 2  # the transaction version of KIP-890
 
 
 class EndTxnMarker(NamedTuple):
@@ -57,6 +59,19 @@ class CompletedTxn(NamedTuple):
     first_offset: int
     last_offset: int
     is_aborted: bool
+
+
+class Verification(NamedTuple):
+    """A transactional producer was asked for whose transaction this partition has no batch of yet (KIP-890).
+
+    Until its first batch is written no batch may come before the one with the lowest sequence number seen: that one
+    may have been turned away and will be sent again.
+    """
+
+    epoch: int
+    lowest_sequence: int
+    supports_epoch_bump: bool
+    started_ms: int
 
 
 class ProducerEntry:
@@ -107,7 +122,7 @@ class ProducerState:
     `map_end_offset` is the offset up to which batches are counted. Offsets given here are absolute.
     """
 
-    __slots__ = ("_ongoing_txns", "_unreplicated_txns", "entries", "map_end_offset", "name")
+    __slots__ = ("_ongoing_txns", "_unreplicated_txns", "_verifications", "entries", "map_end_offset", "name")
 
     def __init__(self, name: str, map_end_offset: int = 0) -> None:
         self.name = name  # TOPIC-PARTITION, for messages
@@ -115,6 +130,7 @@ class ProducerState:
         self.map_end_offset = map_end_offset
         self._ongoing_txns: dict[int, int] = {}  # first offset -> producer id, ascending
         self._unreplicated_txns: dict[int, int] = {}  # first offset -> last offset, of completed transactions
+        self._verifications: dict[int, Verification] = {}
 
     @property
     def first_unstable_offset(self) -> int | None:
@@ -130,6 +146,50 @@ class ProducerState:
 
     # ------------------------------------------------------------------ before the write
 
+    def has_ongoing_txn(self, producer_id: int, epoch: int) -> bool:
+        """Whether the producer has a transaction open here, in this epoch."""
+        entry = self.entries.get(producer_id)
+        return entry is not None and entry.txn_first_offset >= 0 and entry.epoch == epoch
+
+    def start_verification(self, header: BatchHeader, *, supports_epoch_bump: bool, now_ms: int) -> bool:
+        """Whether the transaction coordinator must be asked before this transactional batch may be written.
+
+        Not if the producer has a transaction open here. Raises AppendError for an epoch that has passed.
+        """
+        producer_id, epoch, sequence = header.producer_id, header.producer_epoch, header.base_sequence
+        entry = self.entries.get(producer_id)
+        if entry is not None and epoch < entry.epoch:
+            raise AppendError(
+                ErrorCode.INVALID_PRODUCER_EPOCH,
+                f"Epoch of producer {producer_id} is {epoch}, which is smaller than the last seen epoch {entry.epoch}",
+            )
+        if self.has_ongoing_txn(producer_id, epoch):
+            return False
+        known = self._verifications.get(producer_id)
+        if known is None:
+            known = Verification(epoch, sequence, supports_epoch_bump, now_ms)
+        elif epoch > known.epoch or (epoch == known.epoch and sequence < known.lowest_sequence):
+            known = known._replace(epoch=epoch, lowest_sequence=sequence)
+        self._verifications[producer_id] = known
+        return True
+
+    def check_marker_epoch(self, producer_id: int, epoch: int, offset: int, transaction_version: int) -> None:
+        """Refuse a marker of transaction version 2 that does not raise the epoch, unless it is written again.
+
+        It belongs to a transaction that is over, and must not end the one that is open now (KIP-890). `offset` is
+        where it would be written. Raises AppendError.
+        """
+        entry = self.entries.get(producer_id)
+        if transaction_version < _STRICT_MARKERS_SINCE or entry is None or epoch > entry.epoch:
+            return
+        if epoch == entry.epoch and (entry.txn_first_offset < 0 or epoch == _MAX_EPOCH):
+            return
+        raise AppendError(
+            ErrorCode.INVALID_PRODUCER_EPOCH,
+            f"Epoch of producer {producer_id} at offset {offset} in {self.name} is {epoch}, which is <= the last seen "
+            f"epoch {entry.epoch} (TV{transaction_version})",
+        )
+
     def check(
         self, header: BatchHeader, offset: int, origin: AppendOrigin, marker: EndTxnMarker | None = None
     ) -> BatchMetadata | None:
@@ -139,6 +199,8 @@ class ProducerState:
         """
         entry = self.entries.get(header.producer_id)
         if entry is None:
+            if self._verifications and origin is AppendOrigin.CLIENT:
+                self._check_first_sequence(header, offset, is_known=False)
             return None
         # Nearly every batch simply follows the last one; it cannot be a duplicate then.
         follows = (
@@ -157,7 +219,7 @@ class ProducerState:
         if marker is not None:
             self._check_coordinator(marker, header, offset, entry)
             return None
-        if origin is AppendOrigin.CLIENT and not follows:
+        if origin is AppendOrigin.CLIENT and (not follows or self._verifications):
             self._check_sequence(header, offset, entry)
         if entry.txn_first_offset >= 0 and not header.is_transactional:
             raise AppendError(
@@ -167,7 +229,28 @@ class ProducerState:
             )
         return None
 
+    def _check_first_sequence(self, header: BatchHeader, offset: int, *, is_known: bool) -> None:
+        """See that the first batch of a transaction is not one of the later ones. Raises AppendError."""
+        verification = self._verifications.get(header.producer_id)
+        if verification is None:
+            return
+        first = header.base_sequence
+        place = f"producer {header.producer_id} at offset {offset} in partition {self.name}"
+        if verification.supports_epoch_bump and first != 0 and not is_known:
+            raise AppendError(
+                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                f"Invalid sequence number for {place}: {first} (incoming seq. number). Expected sequence 0 for "
+                "transactions v2 idempotent producer with no existing state.",
+            )
+        if first > verification.lowest_sequence:
+            raise AppendError(
+                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                f"Out of order sequence number for {place}: {first} (incoming seq. number), "
+                f"{verification.lowest_sequence} (earliest seen sequence)",
+            )
+
     def _check_sequence(self, header: BatchHeader, offset: int, entry: ProducerEntry) -> None:
+        self._check_first_sequence(header, offset, is_known=bool(entry.batches))
         first, last = header.base_sequence, entry.last_sequence
         if header.producer_epoch != entry.epoch:
             if first == 0 or entry.epoch == NO_PRODUCER_EPOCH:
@@ -206,6 +289,8 @@ class ProducerState:
     def record(self, header: BatchHeader, offset: int, marker: EndTxnMarker | None = None) -> CompletedTxn | None:
         """Count a batch that was written at `offset`; return the transaction that it ends."""
         producer_id = header.producer_id
+        if self._verifications and header.is_transactional:
+            self._verifications.pop(producer_id, None)
         entry = self.entries.get(producer_id)
         if entry is None:
             entry = self.entries[producer_id] = ProducerEntry(producer_id)
@@ -268,6 +353,11 @@ class ProducerState:
         ]
         for producer_id in expired:
             del self.entries[producer_id]
+        self._verifications = {
+            producer_id: verification
+            for producer_id, verification in self._verifications.items()
+            if now_ms - verification.started_ms < expiration_ms
+        }
         return len(expired)
 
     def clear(self, map_end_offset: int) -> None:

@@ -1,0 +1,68 @@
+"""AddPartitionsToTxn and AddOffsetsToTxn: which partitions belong to a transaction (KIP-98, KIP-890).
+
+The first partition begins the transaction. Verifying only asks: it is how a partition's log learns that a producer may
+write to it. Kafka: `TransactionCoordinator.handleAddPartitionsToTransaction`, `handleVerifyPartitionsInTransaction`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...protocol.errors import ErrorCode
+from .transaction_decision import Answer, Decision, refused
+from .transaction_records import record_of
+from .transaction_state import TransactionState
+
+if TYPE_CHECKING:
+    from .transaction_decision import Transaction
+    from .transaction_metadata import TopicPartition
+
+
+def add_partitions(
+    transaction: Transaction | None,
+    producer_id: int,
+    producer_epoch: int,
+    partitions: frozenset[TopicPartition],
+    transaction_version: int,
+    now_ms: int,
+) -> Decision:
+    """Let partitions join; nothing is written when all are there already."""
+    if transaction is None:
+        return refused(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+    if transaction.pending_state is not None:
+        return refused(ErrorCode.CONCURRENT_TRANSACTIONS)
+    code = _check(transaction, producer_id, producer_epoch)
+    if code is not ErrorCode.NONE:
+        return refused(code)
+    metadata = transaction.metadata
+    if metadata.state is TransactionState.ONGOING and partitions <= metadata.partitions:
+        return Decision(Answer())
+    joined = metadata.with_partitions(partitions, transaction_version, now_ms)
+    transaction.pending_state = joined.state
+    return Decision(Answer(), (record_of(joined),))
+
+
+def verify_partitions(
+    transaction: Transaction | None, producer_id: int, producer_epoch: int, partitions: frozenset[TopicPartition]
+) -> dict[TopicPartition, ErrorCode]:
+    """Whether each partition is part of this producer's transaction; TRANSACTION_ABORTABLE for one that is not."""
+    if transaction is None:
+        return dict.fromkeys(partitions, ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+    code = _check(transaction, producer_id, producer_epoch)
+    if code is not ErrorCode.NONE:
+        return dict.fromkeys(partitions, code)
+    known = transaction.metadata.partitions
+    return {
+        partition: ErrorCode.NONE if partition in known else ErrorCode.TRANSACTION_ABORTABLE for partition in partitions
+    }
+
+
+def _check(transaction: Transaction, producer_id: int, producer_epoch: int) -> ErrorCode:
+    metadata = transaction.metadata
+    if metadata.producer_id != producer_id:
+        return ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    if metadata.producer_epoch != producer_epoch:
+        return ErrorCode.PRODUCER_FENCED
+    if metadata.state.is_prepared:
+        return ErrorCode.CONCURRENT_TRANSACTIONS
+    return ErrorCode.NONE

@@ -1,0 +1,111 @@
+"""The records of `__transaction_state`, as values and as bytes.
+
+The key begins with its type (0) as 16 bits, the value with its version: 0 has fixed fields, 1 (from transaction
+version 1 on) is flexible and carries the producer ids before and after. Kafka: `TransactionLog`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...protocol.compiler import decode, encode
+from ...protocol.errors import ProtocolError
+from ...protocol.stored.transactions import PartitionsSchema, TransactionLogKey, TransactionLogValue
+from .transaction_metadata import TransactionMetadata
+from .transaction_state import FLEXIBLE_RECORDS_SINCE, TransactionState
+
+if TYPE_CHECKING:
+    from ...protocol.primitives import Buffer
+
+_PREFIX = struct.Struct(">h")
+_KEY_VERSION: Final = 0
+_HIGHEST_VALUE_VERSION: Final = 1
+
+
+class TransactionRecord(NamedTuple):
+    """One record; without metadata it is a tombstone, which ends the transactional id."""
+
+    transactional_id: str
+    metadata: TransactionMetadata | None
+
+
+def record_of(metadata: TransactionMetadata) -> TransactionRecord:
+    """The record that keeps this."""
+    return TransactionRecord(metadata.transactional_id, metadata)
+
+
+def encode_record(record: TransactionRecord, transaction_version: int) -> tuple[bytes, bytes | None]:
+    """Return key and value as they stand in the log of a cluster with this transaction version."""
+    key = _PREFIX.pack(TransactionLogKey.api_key)
+    key += encode(TransactionLogKey(transactional_id=record.transactional_id), _KEY_VERSION)
+    if record.metadata is None:
+        return key, None
+    version = int(transaction_version >= FLEXIBLE_RECORDS_SINCE)
+    return key, _PREFIX.pack(version) + encode(_value(record.metadata, version), version)
+
+
+def _value(metadata: TransactionMetadata, version: int) -> TransactionLogValue:
+    value = TransactionLogValue(
+        producer_id=metadata.producer_id,
+        producer_epoch=metadata.producer_epoch,
+        transaction_timeout_ms=metadata.timeout_ms,
+        transaction_status=metadata.state,
+        transaction_partitions=None if metadata.state is TransactionState.EMPTY else _by_topic(metadata),
+        transaction_last_update_timestamp_ms=metadata.last_update_timestamp_ms,
+        transaction_start_timestamp_ms=metadata.start_timestamp_ms,
+    )
+    if version:
+        value.previous_producer_id = metadata.previous_producer_id
+        value.next_producer_id = metadata.next_producer_id
+        value.client_transaction_version = metadata.client_transaction_version
+    return value
+
+
+def _by_topic(metadata: TransactionMetadata) -> list[PartitionsSchema]:
+    indexes: dict[str, list[int]] = {}
+    for topic, partition in sorted(metadata.partitions):
+        indexes.setdefault(topic, []).append(partition)
+    return [PartitionsSchema(topic=topic, partition_ids=partitions) for topic, partitions in indexes.items()]
+
+
+def decode_record(key: Buffer, value: Buffer | None) -> TransactionRecord | None:
+    """Read a record back; None for a type or a version from the future. Raises ProtocolError."""
+    if _prefix(key) != TransactionLogKey.api_key:
+        return None
+    transactional_id = decode(TransactionLogKey, key, _KEY_VERSION, _PREFIX.size).transactional_id
+    if value is None:
+        return TransactionRecord(transactional_id, None)
+    version = _prefix(value)
+    if not 0 <= version <= _HIGHEST_VALUE_VERSION:
+        return None
+    return TransactionRecord(
+        transactional_id, _metadata(transactional_id, decode(TransactionLogValue, value, version, _PREFIX.size))
+    )
+
+
+def _metadata(transactional_id: str, value: TransactionLogValue) -> TransactionMetadata:
+    try:
+        state = TransactionState(value.transaction_status)
+    except ValueError as error:
+        raise ProtocolError(f"{transactional_id} has state {value.transaction_status}, which does not exist") from error
+    topics = value.transaction_partitions or () if state is not TransactionState.EMPTY else ()
+    return TransactionMetadata(
+        transactional_id=transactional_id,
+        producer_id=value.producer_id,
+        producer_epoch=value.producer_epoch,
+        timeout_ms=value.transaction_timeout_ms,
+        state=state,
+        partitions=frozenset((topic.topic, partition) for topic in topics for partition in topic.partition_ids),
+        start_timestamp_ms=value.transaction_start_timestamp_ms,
+        last_update_timestamp_ms=value.transaction_last_update_timestamp_ms,
+        previous_producer_id=value.previous_producer_id,
+        next_producer_id=value.next_producer_id,
+        client_transaction_version=value.client_transaction_version,
+    )
+
+
+def _prefix(buffer: Buffer) -> int:
+    if len(buffer) < _PREFIX.size:
+        raise ProtocolError("a transaction record is shorter than its type")
+    return int(_PREFIX.unpack_from(buffer)[0])

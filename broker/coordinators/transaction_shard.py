@@ -1,0 +1,205 @@
+"""All transactional ids whose records share one partition of `__transaction_state`.
+
+A shard decides, and replays what was written. It is the same after a load as it was before: what `replay` made of the
+log is all that lasts. Kafka: `TransactionCoordinator`, `TransactionStateManager`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from . import transaction_end, transaction_init, transaction_partitions
+from .transaction_decision import Answer, Decision, Transaction
+from .transaction_metadata import TransactionMetadata
+from .transaction_records import TransactionRecord, record_of
+from .transaction_state import TransactionState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ...protocol.errors import ErrorCode
+    from .transaction_init import ProducerIdAndEpoch
+    from .transaction_metadata import TopicPartition
+
+NO_TIMEOUT_MS: Final = 2_147_483_647
+"""A transaction with this timeout belongs to a two-phase commit (KIP-939), which is never aborted by time."""
+
+
+class Completion(NamedTuple):
+    """What ends a prepared transaction: a marker in each partition, then a record."""
+
+    prepared: TransactionMetadata
+    record: TransactionRecord
+
+    @property
+    def is_commit(self) -> bool:
+        """Which way it ends."""
+        return self.prepared.state is TransactionState.PREPARE_COMMIT
+
+
+class TransactionShard:
+    """The transactional ids of one partition."""
+
+    __slots__ = ("_new_producer_id", "transactions")
+
+    def __init__(self, new_producer_id: Callable[[], int]) -> None:
+        """`new_producer_id` gives an id that nobody has had; what it raises, the requests that need one raise."""
+        self._new_producer_id = new_producer_id
+        self.transactions: dict[str, Transaction] = {}
+
+    # ---- records
+
+    def replay(self, record: TransactionRecord) -> None:
+        """Take over one record, from the log or just written to it: the only place where what lasts changes."""
+        metadata = record.metadata
+        if metadata is None:
+            self.transactions.pop(record.transactional_id, None)
+            return
+        transaction = self.transactions.get(record.transactional_id)
+        if transaction is None:
+            transaction = self.transactions[record.transactional_id] = Transaction(metadata)
+        transaction.metadata = metadata
+        transaction.pending_state = None
+        transaction.markers_left = set(metadata.partitions) if metadata.state.is_prepared else set()
+
+    def forget(self, decision: Decision) -> None:
+        """The records of a decision could not be written: it was never taken."""
+        for record in decision.records:
+            transaction = self.transactions.get(record.transactional_id)
+            if transaction is not None:
+                transaction.pending_state = None
+
+    # ---- requests
+
+    def init_producer_id(
+        self,
+        transactional_id: str,
+        timeout_ms: int,
+        expected: ProducerIdAndEpoch | None,
+        server_transaction_version: int,
+        now_ms: int,
+    ) -> Decision:
+        """Let a producer begin; a transactional id that is not known comes to be."""
+        transaction = self.transactions.get(transactional_id)
+        if transaction is None:
+            created = TransactionMetadata(
+                transactional_id, self._new_producer_id(), timeout_ms=timeout_ms, last_update_timestamp_ms=now_ms
+            )
+            transaction = self.transactions[transactional_id] = Transaction(created)
+        return transaction_init.init_producer_id(
+            transaction,
+            timeout_ms,
+            expected,
+            server_transaction_version=server_transaction_version,
+            new_producer_id=self._new_producer_id,
+            now_ms=now_ms,
+        )
+
+    def add_partitions(
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        partitions: frozenset[TopicPartition],
+        transaction_version: int,
+        now_ms: int,
+    ) -> Decision:
+        """Let partitions join a transaction."""
+        transaction = self.transactions.get(transactional_id)
+        return transaction_partitions.add_partitions(
+            transaction, producer.producer_id, producer.epoch, partitions, transaction_version, now_ms
+        )
+
+    def verify_partitions(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: frozenset[TopicPartition]
+    ) -> dict[TopicPartition, ErrorCode]:
+        """Ask whether partitions are part of a transaction."""
+        transaction = self.transactions.get(transactional_id)
+        return transaction_partitions.verify_partitions(transaction, producer.producer_id, producer.epoch, partitions)
+
+    def end_transaction(
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        transaction_version: int,
+        now_ms: int,
+        *,
+        is_commit: bool,
+    ) -> Decision:
+        """Commit or abort."""
+        return transaction_end.end_transaction(
+            self.transactions.get(transactional_id),
+            producer.producer_id,
+            producer.epoch,
+            is_commit=is_commit,
+            transaction_version=transaction_version,
+            new_producer_id=self._new_producer_id,
+            now_ms=now_ms,
+        )
+
+    # ---- completion
+
+    def prepared_ids(self) -> list[str]:
+        """The transactional ids whose markers are not all written; after a load they are to be completed."""
+        return [
+            transactional_id
+            for transactional_id, transaction in self.transactions.items()
+            if transaction.metadata.state.is_prepared
+        ]
+
+    def begin_completion(self, transactional_id: str, now_ms: int) -> Completion | None:
+        """What is to be written now that the end is on record; None where nothing is to be completed, or it is being.
+
+        Until the record is replayed the transaction takes no requests.
+        """
+        transaction = self.transactions.get(transactional_id)
+        if transaction is None or transaction.pending_state is not None or not transaction.metadata.state.is_prepared:
+            return None
+        completed = transaction.metadata.completed(now_ms)
+        transaction.pending_state = completed.state
+        return Completion(transaction.metadata, record_of(completed))
+
+    def marker_written(self, transactional_id: str, partition: TopicPartition) -> None:
+        """One partition has its marker, or is gone."""
+        transaction = self.transactions.get(transactional_id)
+        if transaction is not None:
+            transaction.markers_left.discard(partition)
+
+    # ---- time
+
+    def timed_out_ids(self, now_ms: int) -> list[str]:
+        """The transactional ids whose open transaction has lasted longer than its producer allowed."""
+        return [
+            transactional_id
+            for transactional_id, transaction in self.transactions.items()
+            if transaction.pending_state is None and _has_timed_out(transaction.metadata, now_ms)
+        ]
+
+    def abort_timed_out(self, transactional_id: str, server_transaction_version: int, now_ms: int) -> Decision:
+        """Abort an open transaction and fence its producer."""
+        transaction = self.transactions[transactional_id]
+        return transaction_end.abort_by_fencing(transaction, server_transaction_version, self._new_producer_id, now_ms)
+
+    def expire(self, expiration_ms: int, batch_size: int, now_ms: int) -> Iterator[Decision]:
+        """End the transactional ids that nobody has used for so long; tombstones in batches of a size that fits."""
+        expired = [
+            transactional_id
+            for transactional_id, transaction in self.transactions.items()
+            if transaction.pending_state is None and _has_expired(transaction.metadata, expiration_ms, now_ms)
+        ]
+        for start in range(0, len(expired), batch_size):
+            batch = expired[start : start + batch_size]
+            for transactional_id in batch:
+                self.transactions[transactional_id].pending_state = TransactionState.DEAD
+            yield Decision(Answer(), tuple(TransactionRecord(transactional_id, None) for transactional_id in batch))
+
+
+def _has_timed_out(metadata: TransactionMetadata, now_ms: int) -> bool:
+    return (
+        metadata.state is TransactionState.ONGOING
+        and metadata.timeout_ms != NO_TIMEOUT_MS
+        and metadata.start_timestamp_ms + metadata.timeout_ms < now_ms
+    )
+
+
+def _has_expired(metadata: TransactionMetadata, expiration_ms: int, now_ms: int) -> bool:
+    return metadata.state.is_at_rest and metadata.last_update_timestamp_ms <= now_ms - expiration_ms

@@ -1,0 +1,79 @@
+"""Transactional ids as bytes, in both versions of the record."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ottla.broker.coordinators.transaction_metadata import TransactionMetadata
+from ottla.broker.coordinators.transaction_records import TransactionRecord, decode_record, encode_record, record_of
+from ottla.broker.coordinators.transaction_state import TransactionState
+from ottla.protocol.errors import ProtocolError
+
+LONGS = st.integers(-(2**63), 2**63 - 1)
+SHORTS = st.integers(-(2**15), 2**15 - 1)
+METADATA = st.builds(
+    TransactionMetadata,
+    transactional_id=st.text(st.characters(codec="utf-8"), max_size=20),
+    producer_id=LONGS,
+    producer_epoch=SHORTS,
+    timeout_ms=st.integers(-(2**31), 2**31 - 1),
+    state=st.sampled_from([state for state in TransactionState if state is not TransactionState.EMPTY]),
+    partitions=st.frozensets(st.tuples(st.sampled_from("abc"), st.integers(0, 9))),
+    start_timestamp_ms=LONGS,
+    last_update_timestamp_ms=LONGS,
+    previous_producer_id=LONGS,
+    next_producer_id=LONGS,
+    client_transaction_version=SHORTS,
+)
+
+
+@given(METADATA)
+def test_a_flexible_record_keeps_everything(metadata):
+    assert decode_record(*encode_record(record_of(metadata), 2)) == record_of(metadata)
+
+
+@given(METADATA)
+def test_an_old_record_keeps_all_but_what_came_later(metadata):
+    found = decode_record(*encode_record(record_of(metadata), 0))
+    assert found.metadata == TransactionMetadata(
+        metadata.transactional_id,
+        metadata.producer_id,
+        metadata.producer_epoch,
+        metadata.timeout_ms,
+        metadata.state,
+        metadata.partitions,
+        metadata.start_timestamp_ms,
+        metadata.last_update_timestamp_ms,
+    )
+
+
+@pytest.mark.parametrize(("server_version", "version"), [(0, 0), (1, 1), (2, 1)])
+def test_the_cluster_decides_on_the_version(server_version, version):
+    _, value = encode_record(record_of(TransactionMetadata("x", 1)), server_version)
+    assert value[:2] == bytes((0, version))
+
+
+def test_a_tombstone_has_no_value():
+    key, value = encode_record(TransactionRecord("x", None), 2)
+    assert (key, value) == (b"\0\0\0\x01x", None)
+    assert decode_record(key, value) == TransactionRecord("x", None)
+
+
+def test_records_from_the_future_are_passed_over():
+    key, value = encode_record(record_of(TransactionMetadata("x", 1)), 2)
+    assert decode_record(b"\0\x01" + key[2:], value) is None
+    assert decode_record(key, b"\0\x02" + value[2:]) is None
+
+
+def test_a_state_that_does_not_exist_is_an_error():
+    key, value = encode_record(record_of(TransactionMetadata("x", 1)), 0)
+    assert value[16] == 0
+    with pytest.raises(ProtocolError, match="x has state 9"):
+        decode_record(key, value[:16] + b"\x09" + value[17:])
+
+
+@pytest.mark.parametrize("key", [b"", b"\0"])
+def test_a_record_without_a_type_is_an_error(key):
+    with pytest.raises(ProtocolError):
+        decode_record(key, b"")
