@@ -187,7 +187,8 @@ class _StructDecoder:
             return
         source.add_to_run("b", "present")
         self._flush()
-        source.line(f"if present < 0: self.{spec.name} = None")
+        is_tagged = spec.tag is not None and self.flexible
+        source.line(f"if present {'<=' if is_tagged else '<'} 0: self.{spec.name} = None")
         source.line(f"else: {read}")
 
     def _tagged_section(self) -> None:

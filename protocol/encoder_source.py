@@ -156,7 +156,9 @@ class _StructEncoder:
         if self.version not in spec.nullable:
             source.line(call)
             return
-        source.line(f"if {value} is None: write(b'\\xff')")
+        # Kafka's generator writes this mark as an unsigned varint where the field is a tagged one.
+        null = "\\xff" if spec.tag is None or not self.flexible else "\\x00"
+        source.line(f"if {value} is None: write(b'{null}')")
         source.line("else:")
         source.line("    write(b'\\x01')")
         source.line(f"    {call}")

@@ -61,9 +61,8 @@ class ConsumerGroupMemberMetadataValue(Message, api_key=5, versions="0", flexibl
     subscribed_topic_regex: str | None = string(nullable="0+")
     rebalance_timeout_ms: int = int32(default=-1)
     server_assignor: str | None = string(nullable="0+")
-    classic_member_metadata: ClassicMemberMetadata | None = struct(
-        ClassicMemberMetadata, default=None, nullable="0+", tag=0
-    )
+    # Without the tag Kafka sees a classic member of no protocols: a consumer's record says null.
+    classic_member_metadata: ClassicMemberMetadata | None = struct(ClassicMemberMetadata, nullable="0+", tag=0)
 
 
 class ConsumerGroupTargetAssignmentMetadataKey(Message, api_key=6, versions="0"):
@@ -97,7 +96,7 @@ class ConsumerGroupCurrentMemberAssignmentKey(Message, api_key=8, versions="0"):
 class TopicPartitions(Struct):
     topic_id: bytes = uuid()
     partitions: list[int] = array("int32")
-    assignment_epochs: list[int] | None = array("int32", default=None, nullable="0+", tag=0)
+    assignment_epochs: list[int] | None = array("int32", nullable="0+", tag=0)
 
 
 class ConsumerGroupCurrentMemberAssignmentValue(Message, api_key=8, versions="0", flexible="0+"):

@@ -21,9 +21,7 @@ class StreamsGroupMetadataValue(Message, api_key=17, versions="0", flexible="0+"
     epoch: int = int32()
     metadata_hash: int = int64()
     validated_topology_epoch: int = int32(default=-1, tag=0)
-    last_assignment_configs: list[LastAssignmentConfig] | None = array(
-        LastAssignmentConfig, default=None, nullable="0+", tag=1
-    )
+    last_assignment_configs: list[LastAssignmentConfig] | None = array(LastAssignmentConfig, nullable="0+", tag=1)
 
 
 class StreamsGroupMemberMetadataKey(Message, api_key=19, versions="0"):
@@ -86,7 +84,7 @@ class StreamsGroupCurrentMemberAssignmentKey(Message, api_key=22, versions="0"):
 class ResponseTaskIds(Struct):
     subtopology_id: str = string()
     partitions: list[int] = array("int32")
-    assignment_epochs: list[int] | None = array("int32", default=None, nullable="0+", tag=0)
+    assignment_epochs: list[int] | None = array("int32", nullable="0+", tag=0)
 
 
 class StreamsGroupCurrentMemberAssignmentValue(Message, api_key=22, versions="0", flexible="0+"):

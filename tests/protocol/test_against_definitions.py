@@ -59,8 +59,9 @@ def is_ours(definition: dict[str, Any]) -> bool:
 
 def default_of(field: dict[str, Any]) -> Any:
     """The value of a field that nobody set, as Kafka's generator decides it."""
-    kind, text = field["type"], field.get("default", "")
-    if text in ("null", None) or kind == "records":
+    # To Kafka's generator a bare null is no default at all; only the text "null" is one.
+    kind, text = field["type"], field.get("default", "") or ""
+    if text == "null" or kind == "records":
         return None
     if kind.startswith("[]") or kind[0].isupper():
         return FRESH
