@@ -28,6 +28,8 @@ from .metadata.features import UnsupportedFeature
 from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, UnreadableMetadata, metadata_log_config
 from .metadata.refusal import Refused
 from .metadata.registration import BrokerIdentity
+from .runtime.commit_barrier import CommitBarrier
+from .runtime.disk_threads import DiskThreads
 from .runtime.dynamic_config import DynamicConfig, with_stored
 from .runtime.group_coordinators import GroupCoordinators
 from .runtime.log_directories import LogDirectories
@@ -72,6 +74,8 @@ class Broker:
         self._config = config
         self._clock = clock or SystemClock()
         self._timers = Timers(self._wake_at)
+        self._commits = CommitBarrier()
+        self._disk_threads: DiskThreads | None = None
         self._wake_up: asyncio.TimerHandle | None = None
         self._addresses: list[tuple[str, str, int]] = []
         self._server: Server | None = None
@@ -96,7 +100,7 @@ class Broker:
         except OSError as error:
             await self._undo()
             raise StartError(f"{error.filename or self._config.log_dirs[0]}: {error.strerror or error}") from error
-        self._server.start(Dispatcher(APIS, self._services))
+        self._server.start(Dispatcher(APIS, self._services, self._commits))
 
     async def stop(self) -> None:
         """Finish what is under way, close everything in good order."""
@@ -105,6 +109,7 @@ class Broker:
         self._duties.stop()
         self._services.groups.stop()
         await self._server.stop()
+        await self._end_disk_threads()
         metadata = self._services.metadata
         broker_epoch = metadata.image.brokers[self._config.node_id].broker_epoch
         metadata.close()
@@ -135,7 +140,10 @@ class Broker:
 
     def _take_directories(self) -> LogDirectories:
         config = self._config
-        environment = StorageEnvironment(producer_id_expiration_ms=config.producer_id_expiration_ms)
+        self._disk_threads = DiskThreads(asyncio.get_running_loop(), config.background_threads, "disk")
+        environment = StorageEnvironment(
+            background=self._disk_threads, producer_id_expiration_ms=config.producer_id_expiration_ms
+        )
         self._environment = environment
         return LogDirectories.lock(
             [*config.log_dirs, config.metadata_log_dir],
@@ -150,7 +158,7 @@ class Broker:
         config = self._config
         home = directories.at(config.metadata_log_dir)
         log = home.open_log(METADATA_TOPIC, 0, METADATA_TOPIC_ID, metadata_log_config(config), self._clock.now_ms())
-        metadata_log = MetadataLog(log, self._environment.files, self._clock, config.node_id)
+        metadata_log = MetadataLog(log, self._environment.files, self._clock, config.node_id, self._commits)
         return ClusterMetadata.load(
             metadata_log, cluster_id=directories.cluster_id, config=config, new_uuid=_random_uuid
         )
@@ -173,8 +181,10 @@ class Broker:
                 timers=self._timers,
                 settings=_group_settings(config),
                 new_uuid_text=lambda: str(uuid.uuid4()),
+                commits=self._commits,
             ),
             producer_ids=ProducerIds(metadata.allocate_producer_ids),
+            commits=self._commits,
             apis=advertised(),
         )
         return services
@@ -209,9 +219,14 @@ class Broker:
             told.append((name, advertised_as.host, advertised_as.port) if advertised_as else (name, host, port))
         return told
 
+    async def _end_disk_threads(self) -> None:
+        if self._disk_threads is not None:
+            await self._disk_threads.close()
+
     async def _undo(self) -> None:
         if self._server is not None:
             await self._server.stop()
+        await self._end_disk_threads()
         if self._directories is not None:
             self._directories.unlock()
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..protocol.schema import Message
     from .api_table import Api
     from .request import ConnectionInfo, Deferred
+    from .runtime.commit_barrier import CommitBarrier
     from .services import Services
 
 _PLAIN_HEAD = struct.Struct(">ii")
@@ -45,9 +46,10 @@ class Exchange(NamedTuple):
 class Dispatcher:
     """Reads requests and calls their handlers."""
 
-    def __init__(self, apis: Mapping[int, Api], services: Services) -> None:
+    def __init__(self, apis: Mapping[int, Api], services: Services, commits: CommitBarrier) -> None:
         self._apis = apis
         self._services = services
+        self._commits = commits
         self._flexible_from = {
             key: api.request.flexible.lowest for key, api in apis.items() if api.request.flexible.highest >= 0
         }
@@ -68,6 +70,8 @@ class Dispatcher:
             )
         request = decode(api.request, frame, version, position)
         answer = api.handle(request, context, self._services)
+        if self._commits.pending:
+            answer = self._commits.hold(answer, connection)
         flexible = response_header_version(api.request, version) == 1
         return Exchange(context, answer, _FLEXIBLE_HEAD if flexible else _PLAIN_HEAD)
 

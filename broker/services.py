@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .coordinators.fetch_session import FetchSessionCache
     from .coordinators.producer_ids import ProducerIds
     from .metadata.cluster_metadata import ClusterMetadata
+    from .runtime.commit_barrier import CommitBarrier
     from .runtime.group_coordinators import GroupCoordinators
     from .runtime.long_poll import FetchPurgatory
     from .runtime.partitions import Partitions
@@ -31,5 +32,7 @@ class Services:
     fetch_sessions: FetchSessionCache
     groups: GroupCoordinators
     producer_ids: ProducerIds
+    commits: CommitBarrier
+    """What the request that is handled now must wait for."""
     apis: list[ApiVersion]
     """What ApiVersions answers: the rows of the API table."""

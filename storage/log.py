@@ -9,7 +9,7 @@ Kafka: `UnifiedLog`, `LocalLog`.
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -18,18 +18,22 @@ from zlib import crc32
 from ..protocol.errors import ErrorCode
 from ..protocol.record_batch import CorruptBatch, read_headers, stamp
 from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
+from .cleaned_segment import SegmentSource, swap_in
 from .files import remove_if_present
+from .log_sync import LogSync
 from .log_validator import check_batch, client_batch, stamp_now, validate_records
 from .producer_replay import end_txn_marker, index_completed, replay_producers
 from .retention import breached_segments
 from .segment import DELETED_SUFFIX, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..protocol.record_batch import BatchHeader
     from .append import TimestampedOffset
+    from .cleaned_segment import CleanedSegment
     from .environment import StorageEnvironment
+    from .files import Files
     from .leader_epochs import LeaderEpochs
     from .log_config import LogConfig
     from .producer_snapshots import ProducerSnapshots
@@ -44,12 +48,11 @@ class Log:
     """A partition's log. `recovery.open_log` makes one from a folder, new or old."""
 
     __slots__ = (
-        "_active",
         "_environment",
         "_high_watermark",
         "_roll_config",
         "_segments",
-        "_snapshots",
+        "active",
         "config",
         "directory",
         "leader_epochs",
@@ -61,8 +64,11 @@ class Log:
         "producers",
         "recovery_point",
         "size_bytes",
+        "snapshots",
+        "sync",
         "topic",
         "topic_id",
+        "truncations",
     )
 
     def __init__(
@@ -97,10 +103,13 @@ class Log:
         self.size_bytes = sum(segment.size for segment in segments)
         # (when, path) of files that were given up, oldest first.
         self.pending_deletions: list[tuple[int, str]] = []
+        # How often something was cut off, which whoever works on what a thread has read must know.
+        self.truncations = 0
         self._environment = environment
         self._segments = segments
-        self._active = segments[-1]
-        self._snapshots = snapshots
+        self.active = segments[-1]
+        self.snapshots = snapshots
+        self.sync = LogSync(self, environment, segments[self._segment_index(recovery_point) : -1])
         self._high_watermark = log_start_offset
         self._roll_config = self._with_jitter(config)
 
@@ -119,7 +128,7 @@ class Log:
         bound = min(config.segment_jitter_ms, config.segment_ms)
         if bound <= 0:
             return config
-        jitter_ms = crc32(f"{self.name}-{self._active.base_offset}".encode()) % bound
+        jitter_ms = crc32(f"{self.name}-{self.active.base_offset}".encode()) % bound
         return replace(config, segment_ms=config.segment_ms - jitter_ms)
 
     @property
@@ -141,6 +150,11 @@ class Log:
         return max(unstable, self.log_start_offset)
 
     @property
+    def segments(self) -> Sequence[Segment]:
+        """Oldest first; the last one is written now. Nobody else changes the list."""
+        return self._segments
+
+    @property
     def segment_base_offsets(self) -> list[int]:
         """Where each segment begins, oldest first."""
         return [segment.base_offset for segment in self._segments]
@@ -148,7 +162,7 @@ class Log:
     @property
     def active_base_offset(self) -> int:
         """Where the segment begins that is written now."""
-        return self._active.base_offset
+        return self.active.base_offset
 
     # ------------------------------------------------------------------ append
 
@@ -220,7 +234,7 @@ class Log:
         last_offset = base_offset + header.last_offset_delta
         timestamp = header.max_timestamp
         length = len(batch)
-        if self._active.should_roll(self._roll_config, length, last_offset, timestamp, now_ms):
+        if self.active.should_roll(self._roll_config, length, last_offset, timestamp, now_ms):
             self._roll_for(length, base_offset, now_ms)
         if leader_epoch > self.leader_epochs.latest_epoch:
             self.leader_epochs.assign(leader_epoch, base_offset)
@@ -235,7 +249,7 @@ class Log:
                     duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset, True
                 )
         stamp(batch, 0, base_offset, leader_epoch)
-        active = self._active
+        active = self.active
         try:
             position = active.write(batch)
         except OSError as error:
@@ -245,8 +259,6 @@ class Log:
         self.size_bytes += length
         if has_producer:
             self._count_producer(header, base_offset, marker)
-        if last_offset + 1 - self.recovery_point >= self.config.flush_messages:
-            self._flush_appended()
         return Appended(
             base_offset, last_offset, timestamp if header.is_log_append_time else NO_TIMESTAMP, self.log_start_offset
         )
@@ -254,13 +266,7 @@ class Log:
     def _count_producer(self, header: BatchHeader, base_offset: int, marker: EndTxnMarker | None) -> None:
         completed = self.producers.record(header, base_offset, marker)
         if completed is not None:
-            index_completed(self.producers, self._active, completed, self._environment.files)
-
-    def _flush_appended(self) -> None:
-        try:
-            self.flush()
-        except OSError as error:
-            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error.strerror}") from error
+            index_completed(self.producers, self.active, completed, self._environment.files)
 
     def _roll_for(self, length: int, base_offset: int, now_ms: int) -> None:
         if length > self.config.segment_bytes:
@@ -275,19 +281,23 @@ class Log:
             raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error.strerror}") from error
 
     def roll(self, now_ms: int, base_offset: int | None = None) -> None:
-        """Begin a new active segment; an empty one stays, unless it must begin elsewhere. Raises OSError."""
+        """Begin a new active segment; an empty one stays, unless it must begin elsewhere. Raises OSError.
+
+        What the old one still owes to the disk is written in the background.
+        """
         base_offset = self.log_end_offset if base_offset is None else base_offset
-        old = self._active
-        if not old.size:
-            if base_offset == old.base_offset:
-                return
-            self._segments.pop()
-            old.delete_now()
-        else:
+        old = self.active
+        if not old.size and base_offset == old.base_offset:
+            return
+        self._set_active(self._create_segment(base_offset, now_ms))
+        if old.size:
             old.finish()
             self.producers.map_end_offset = self.log_end_offset
-            self._snapshots.take(self.producers)
-        self._set_active(self._create_segment(base_offset, now_ms))
+            self.sync.segment_rolled(old, self.snapshots.due(self.producers))
+            self.sync.request_rolled()
+        else:
+            self._segments.remove(old)
+            old.delete_now()
 
     def _create_segment(self, base_offset: int, now_ms: int) -> Segment:
         return Segment.create(
@@ -301,7 +311,8 @@ class Log:
 
     def _set_active(self, segment: Segment) -> None:
         self._segments.append(segment)
-        self._active = segment
+        self.active = segment
+        self.sync.segment_created()
         self._roll_config = self._with_jitter(self.config)
 
     # ------------------------------------------------------------------ read
@@ -318,7 +329,7 @@ class Log:
         if offset >= up_to_offset:
             return b""
         segments = self._segments
-        if offset >= self._active.base_offset:
+        if offset >= self.active.base_offset:
             index = len(segments) - 1
         else:
             index = max(bisect_right(segments, offset, key=_BASE_OFFSET) - 1, 0)
@@ -345,16 +356,16 @@ class Log:
         The log end offset is where the active segment ends. Kafka: `LogOffsetMetadata`. Raises OSError, CorruptBatch.
         """
         if offset < self.log_end_offset:
-            first = max(bisect_right(self._segments, offset, key=_BASE_OFFSET) - 1, 0)
+            first = self._segment_index(offset)
             for segment in self._segments[first:]:
                 position = segment.position_of(offset)
                 if position is not None:
                     return segment.base_offset, position
-        return self._active.base_offset, self._active.size
+        return self.active.base_offset, self.active.size
 
     def batches(self, start_offset: int) -> Iterator[tuple[memoryview, BatchHeader]]:
         """Each batch from the one that holds `start_offset`, to replay it; a view is valid until the next step."""
-        first = max(bisect_right(self._segments, start_offset, key=_BASE_OFFSET) - 1, 0)
+        first = self._segment_index(start_offset)
         for segment in self._segments[first:]:
             position = segment.position_of(start_offset)
             if position is not None:
@@ -378,7 +389,7 @@ class Log:
     def aborted_transactions(self, fetch_offset: int, upper_bound_offset: int) -> list[AbortedTxn]:
         """The aborted transactions that overlap [fetch_offset, upper_bound_offset)."""
         found: list[AbortedTxn] = []
-        first = max(bisect_right(self._segments, fetch_offset, key=_BASE_OFFSET) - 1, 0)
+        first = self._segment_index(fetch_offset)
         for segment in self._segments[first:]:
             entries, complete = segment.txn_index.collect(fetch_offset, upper_bound_offset)
             found += entries
@@ -397,8 +408,8 @@ class Log:
             return True
         while self._segments[-1].base_offset > offset:
             self._segments.pop().delete_now()
-        self._active = self._segments[-1]
-        self._active.truncate_to(offset)
+        self.active = self._segments[-1]
+        self.active.truncate_to(offset)
         self._end_at(offset)
         self.leader_epochs.truncate_from_end(offset)
         self._reload_producers(now_ms)
@@ -413,22 +424,24 @@ class Log:
         self.log_start_offset = offset
         self._high_watermark = offset
         self.leader_epochs.clear()
-        self._snapshots.remove_outside(offset, offset)
-        self._snapshots.last_offset = 0
+        self.snapshots.remove_outside(offset, offset)
+        self.snapshots.last_offset = 0
         self.producers.clear(offset)
 
     def _end_at(self, offset: int) -> None:
+        self.truncations += 1
         self.log_end_offset = offset
         self.size_bytes = sum(segment.size for segment in self._segments)
         self.recovery_point = min(self.recovery_point, offset)
         self.log_start_offset = min(self.log_start_offset, offset)
         self._high_watermark = min(self._high_watermark, offset)
         self._roll_config = self._with_jitter(self.config)
+        self.sync.log_cut(self._segments)
 
     def _reload_producers(self, now_ms: int) -> None:
-        self._snapshots.remove_outside(self.log_start_offset, self.log_end_offset)
+        self.snapshots.remove_outside(self.log_start_offset, self.log_end_offset)
         expiration_ms = self._environment.producer_id_expiration_ms
-        self._snapshots.load_latest(self.producers, self.log_start_offset, now_ms, expiration_ms)
+        self.snapshots.load_latest(self.producers, self.log_start_offset, now_ms, expiration_ms)
         replay_producers(self.producers, self._segments, self.log_end_offset)
         self.producers.high_watermark_moved(self._high_watermark)
 
@@ -448,7 +461,7 @@ class Log:
     def apply_retention(self, now_ms: int) -> int:
         """Give up the segments that retention allows; return how many.
 
-        Their files are renamed now and removed by `delete_due_files`. Raises OSError.
+        Their files are renamed and later, by `delete_due_files`, removed in the background. Raises OSError.
         """
         count = breached_segments(
             self._segments,
@@ -467,22 +480,63 @@ class Log:
         return count
 
     def _release_segments(self, count: int, due_ms: int) -> None:
+        paths = []
         for _ in range(count):
             segment = self._segments.pop(0)
             self.size_bytes -= segment.size
-            paths = segment.mark_deleted()
-            snapshot = self._snapshots.release(segment.base_offset)
+            self.sync.segment_released(segment)
+            segment.log.close()
+            paths += segment.paths
+            snapshot = self.snapshots.release(segment.base_offset)
             if snapshot is not None:
-                self._environment.files.rename(snapshot, snapshot + DELETED_SUFFIX)
-                paths.append(snapshot + DELETED_SUFFIX)
-            self.pending_deletions += [(due_ms, path) for path in paths]
+                paths.append(snapshot)
+        files = self._environment.files
+        self._environment.background.run(
+            lambda: mark_deleted(files, paths),
+            lambda marked: self.pending_deletions.extend((due_ms, path) for path in marked),
+            self.sync.failed,
+        )
+
+    def replace_segments(self, cleaned: CleanedSegment, truncations: int, now_ms: int) -> bool:
+        """Put a cleaned segment into the place of those it was made from, if these are still what they were.
+
+        Says whether they are; if not, the cleaned files are removed. Kafka: `UnifiedLog.replaceSegments`. Raises
+        OSError; the log is not to be used then.
+        """
+        files = self._environment.files
+        first = bisect_left(self._segments, cleaned.base_offset, key=_BASE_OFFSET)
+        old = self._segments[first : first + len(cleaned.sources)]
+        found = tuple(SegmentSource(segment.stem, segment.base_offset, segment.size) for segment in old)
+        if found != cleaned.sources or truncations != self.truncations or self.active in old:
+            cleaned.discard(files)
+            return False
+        for segment in old:
+            segment.log.close()
+        released = [self.snapshots.release(segment.base_offset) for segment in old[1:]]
+        deleted = swap_in(files, cleaned, [path for path in released if path is not None])
+        self.pending_deletions += [(now_ms + self.config.file_delete_delay_ms, path) for path in deleted]
+        self._segments[first : first + len(old)] = [self._found_segment(cleaned, now_ms)]
+        self.size_bytes += cleaned.size_bytes - sum(segment.size for segment in old)
+        return True
+
+    def _found_segment(self, cleaned: CleanedSegment, now_ms: int) -> Segment:
+        return Segment(
+            self.directory,
+            cleaned.base_offset,
+            index_interval_bytes=self.config.index_interval_bytes,
+            files=self._environment.files,
+            descriptors=self._environment.descriptors,
+            created_ms=now_ms,
+            size=cleaned.size_bytes,
+        )
 
     def delete_due_files(self, now_ms: int) -> int:
-        """Remove files that were given up file.delete.delay.ms ago; return how many. Raises OSError."""
+        """Remove files that were given up file.delete.delay.ms ago; return how many."""
         due = [path for due_ms, path in self.pending_deletions if due_ms <= now_ms]
-        for path in due:
-            remove_if_present(self._environment.files, path)
-        self.pending_deletions = [entry for entry in self.pending_deletions if entry[0] > now_ms]
+        if due:
+            self.pending_deletions = [entry for entry in self.pending_deletions if entry[0] > now_ms]
+            files = self._environment.files
+            self._environment.background.run(lambda: _remove(files, due), lambda _: None, self.sync.failed)
         return len(due)
 
     def expire_producers(self, now_ms: int) -> int:
@@ -492,33 +546,22 @@ class Log:
     # ------------------------------------------------------------------ flush, close
 
     def flush(self) -> None:
-        """Bring everything to the disk and move the recovery point to the end. Raises OSError."""
-        if self.recovery_point >= self.log_end_offset:
-            return
-        first = max(bisect_right(self._segments, self.recovery_point, key=_BASE_OFFSET) - 1, 0)
-        for segment in self._segments[first:]:
-            segment.flush()
-        self.recovery_point = self.log_end_offset
-
-    def flush_rolled(self) -> None:
-        """Bring all but the active segment to the disk: the recovery point then follows the rolls. Raises OSError."""
-        if self.recovery_point >= self._active.base_offset:
-            return
-        first = max(bisect_right(self._segments, self.recovery_point, key=_BASE_OFFSET) - 1, 0)
-        for segment in self._segments[first:-1]:
-            segment.flush()
-        self.recovery_point = self._active.base_offset
+        """Bring everything to the disk within this call. Raises OSError."""
+        if self.recovery_point < self.log_end_offset:
+            self.sync.sync_now()
 
     def close(self) -> None:
         """Flush, leave indexes and a producer snapshot that match the end, give the files back. Raises OSError."""
         self.flush()
+        self.sync.close()
         self.producers.map_end_offset = self.log_end_offset
-        self._snapshots.take(self.producers)
+        self.snapshots.take(self.producers)
         for segment in self._segments:
             segment.close()
 
     def abandon(self) -> None:
         """Give the files back as they are, as a log whose folder goes away or whose disk failed."""
+        self.sync.close()
         for segment in self._segments:
             segment.log.close()
 
@@ -532,3 +575,24 @@ class Log:
     def is_in_place(self) -> bool:
         """Whether the folder is still there."""
         return os.path.isdir(self.directory)
+
+    def _segment_index(self, offset: int) -> int:
+        """The index of the segment that holds `offset`, or would."""
+        return max(bisect_right(self._segments, offset, key=_BASE_OFFSET) - 1, 0)
+
+
+def mark_deleted(files: Files, paths: list[str]) -> list[str]:
+    """Rename files to `.deleted`, those that are there; return the new names. Raises OSError."""
+    marked = []
+    for path in paths:
+        try:
+            files.rename(path, path + DELETED_SUFFIX)
+        except FileNotFoundError:
+            continue
+        marked.append(path + DELETED_SUFFIX)
+    return marked
+
+
+def _remove(files: Files, paths: list[str]) -> None:
+    for path in paths:
+        remove_if_present(files, path)

@@ -33,7 +33,7 @@ from .files import write_file
 from .recovery import OpenedFrom, open_log
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from .environment import StorageEnvironment
     from .log import Log
@@ -246,33 +246,39 @@ class LogDirectory:
 
     # Duties
 
-    def checkpoint(self) -> None:
-        """Write down how far each log is on the disk and where it begins. Raises OSError."""
+    def checkpoint(self) -> Callable[[], None]:
+        """How far each log is on the disk and where it begins, as it is now; to be called, anywhere, to be written.
+
+        The call raises OSError.
+        """
         files = self._environment.files
-        recovery_points = {key: log.recovery_point for key, log in self.logs.items()}
+        recovery_points = {key: log.sync.checkpoint for key, log in self.logs.items()}
         high_watermarks = {key: log.high_watermark for key, log in self.logs.items() if key.topic != METADATA_TOPIC}
         starts = {
             key: log.log_start_offset
             for key, log in self.logs.items()
             if log.log_start_offset > log.segment_base_offsets[0]
         }
-        write_offsets(files, os.path.join(self.path, RECOVERY_POINTS), recovery_points)
-        write_offsets(files, os.path.join(self.path, LOG_START_OFFSETS), starts)
-        write_offsets(files, os.path.join(self.path, HIGH_WATERMARKS), high_watermarks)
 
-    def delete_due_folders(self, now_ms: int) -> None:
-        """Remove folders whose time has come."""
-        for due_ms, path in self._pending_deletions:
-            if due_ms <= now_ms:
-                shutil.rmtree(path, ignore_errors=True)
+        def write() -> None:
+            write_offsets(files, os.path.join(self.path, RECOVERY_POINTS), recovery_points)
+            write_offsets(files, os.path.join(self.path, LOG_START_OFFSETS), starts)
+            write_offsets(files, os.path.join(self.path, HIGH_WATERMARKS), high_watermarks)
+
+        return write
+
+    def take_due_folders(self, now_ms: int) -> list[str]:
+        """The folders whose time has come, for the caller to remove."""
+        due = [path for due_ms, path in self._pending_deletions if due_ms <= now_ms]
         self._pending_deletions = [entry for entry in self._pending_deletions if entry[0] > now_ms]
+        return due
 
     def close(self, broker_epoch: int) -> None:
         """Flush every log, say that the end was a clean one, and let go. Raises OSError."""
         try:
             for log in self.logs.values():
                 log.close()
-            self.checkpoint()
+            self.checkpoint()()
             content = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
             write_file(self._environment.files, os.path.join(self.path, CLEAN_SHUTDOWN), content.encode(), sync=True)
         finally:

@@ -14,7 +14,7 @@ import os
 import sys
 from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .files import write_whole
 
@@ -27,6 +27,16 @@ MAX_RELATIVE_OFFSET = (1 << 31) - 1
 
 class CorruptIndex(Exception):
     """An index file that cannot belong to its segment; it is rebuilt from the log."""
+
+
+class IndexWrite(NamedTuple):
+    """Bytes that an index file lacks."""
+
+    path: str
+    position: int
+    content: bytes
+    entries: int
+    """How many entries the file holds afterwards."""
 
 
 class OffsetIndex:
@@ -89,18 +99,28 @@ class OffsetIndex:
             del self._positions[count:]
             self._saved = -1
 
-    def save(self, files: Files, *, sync: bool) -> None:
+    def save(self, files: Files) -> None:
         """Write the file when memory has entries that it lacks."""
+        write = self.unsaved()
+        if write is not None:
+            write_entries(files, write)
+            self.saved(write)
+
+    def saved(self, write: IndexWrite) -> None:
+        """Take note that the file holds this now."""
+        self._saved = write.entries
+
+    def unsaved(self) -> IndexWrite | None:
+        """What the file lacks; None when it lacks nothing."""
         if self._saved == len(self._offsets):
-            return
+            return None
         start = max(self._saved, 0)
         interleaved = array("I", bytes(ENTRY_BYTES * (len(self._offsets) - start)))
         interleaved[0::2] = self._offsets[start:]
         interleaved[1::2] = self._positions[start:]
         if sys.byteorder == "little":
             interleaved.byteswap()
-        save_entries(files, self.path, interleaved.tobytes(), start * ENTRY_BYTES, sync=sync)
-        self._saved = len(self._offsets)
+        return IndexWrite(self.path, start * ENTRY_BYTES, interleaved.tobytes(), len(self._offsets))
 
     def load(self) -> None:
         """Read the file, without the zeros that a preallocated one ends with.
@@ -134,14 +154,12 @@ class OffsetIndex:
             raise CorruptIndex(f"{self.path}: offsets do not ascend")
 
 
-def save_entries(files: Files, path: str, content: bytes, position: int, *, sync: bool) -> None:
-    """Write index bytes at `position` and cut what the file holds beyond them."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def write_entries(files: Files, write: IndexWrite) -> None:
+    """Write index bytes at their position and cut what the file holds beyond them. Raises OSError."""
+    descriptor = os.open(write.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        if content:
-            write_whole(files, descriptor, content, position)
-        files.ftruncate(descriptor, position + len(content))
-        if sync:
-            files.fsync(descriptor)
+        if write.content:
+            write_whole(files, descriptor, write.content, write.position)
+        files.ftruncate(descriptor, write.position + len(write.content))
     finally:
         os.close(descriptor)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crc32c import crc32c
 
@@ -26,6 +26,14 @@ VERSION = 1
 _HEADER = struct.Struct(">hI")
 _COUNT = struct.Struct(">i")
 _ENTRY = struct.Struct(">qhiqiqiq")
+
+
+class Snapshot(NamedTuple):
+    """A snapshot that is to be written."""
+
+    offset: int
+    path: str
+    content: bytes
 
 
 def snapshot_path(directory: str, offset: int) -> str:
@@ -91,14 +99,24 @@ class ProducerSnapshots:
         self.last_offset = last_offset
 
     def take(self, state: ProducerState) -> None:
-        """Write a snapshot, unless the log has not grown since the last one."""
+        """Write a snapshot, unless the log has not grown since the last one. Raises OSError."""
+        snapshot = self.due(state)
+        if snapshot is not None:
+            write_file(self._files, snapshot.path, snapshot.content, sync=False)
+            self.written(snapshot)
+
+    def due(self, state: ProducerState) -> Snapshot | None:
+        """What is to be written now, by this caller; None when the log has not grown since the last one."""
         offset = state.map_end_offset
         if offset <= self.last_offset:
-            return
-        write_file(self._files, self.path(offset), encode_snapshot(state.entries.values()), sync=False)
-        if offset not in self.offsets:
-            self.offsets = sorted([*self.offsets, offset])
-        self.last_offset = offset
+            return None
+        return Snapshot(offset, self.path(offset), encode_snapshot(state.entries.values()))
+
+    def written(self, snapshot: Snapshot) -> None:
+        """Take note of a file that is there now."""
+        if snapshot.offset not in self.offsets:
+            self.offsets = sorted([*self.offsets, snapshot.offset])
+        self.last_offset = max(self.last_offset, snapshot.offset)
 
     def load_latest(self, state: ProducerState, log_start_offset: int, now_ms: int, expiration_ms: int) -> str | None:
         """Fill `state` from the latest snapshot that can be read; broken ones are removed.

@@ -334,6 +334,7 @@ class _Loader:
                 break
             if index + 1 < len(self.segments):
                 segment.finish()
+                segment.save_indexes()
                 # A truncation into the next segment then needs not read the log from its start.
                 self.snapshots.take(self.producers)
 
@@ -360,7 +361,7 @@ class _Loader:
         if cut_bytes:
             segment.cut(valid_bytes)
             self._report.cut_bytes += cut_bytes
-        segment.save_indexes(sync=False)
+        segment.save_indexes()
         return cut_bytes
 
     def _belongs(self, segment: Segment, first_offset: int, last_offset: int) -> bool:

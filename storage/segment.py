@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .files import Data, Descriptors, Files
     from .log_config import LogConfig
+    from .offset_index import IndexWrite
 
 LOG_SUFFIX = ".log"
 INDEX_SUFFIX = ".index"
@@ -152,6 +153,7 @@ class Segment:
             self.see_timestamp(header.max_timestamp, header.last_offset)
             self.index(header.last_offset, position, header.size_bytes)
         self.finish()
+        self.save_indexes()
 
     def read_next_offset(self) -> int:
         """The offset after the last batch, by a scan from the last index entry.
@@ -260,27 +262,34 @@ class Segment:
         first_timestamp = self.first_timestamp
         return timestamp - first_timestamp if first_timestamp >= 0 else now_ms - self.created_ms
 
-    def save_indexes(self, *, sync: bool) -> None:
-        """Write index entries that are only in memory."""
+    def save_indexes(self) -> None:
+        """Write index entries that are only in memory. Raises OSError."""
         if self._offset_index is not None and self._time_index is not None:
-            self._offset_index.save(self._files, sync=sync)
-            self._time_index.save(self._files, sync=sync)
+            self._offset_index.save(self._files)
+            self._time_index.save(self._files)
+
+    def unsaved_indexes(self) -> tuple[IndexWrite, ...]:
+        """What the index files lack, for somebody else to write."""
+        if self._offset_index is None or self._time_index is None:
+            return ()
+        return tuple(write for write in (self._offset_index.unsaved(), self._time_index.unsaved()) if write is not None)
+
+    def indexes_saved(self, writes: tuple[IndexWrite, ...]) -> None:
+        """Take note that somebody else has written these."""
+        for write in writes:
+            for index in (self._offset_index, self._time_index):
+                if index is not None and index.path == write.path:
+                    index.saved(write)
 
     def finish(self) -> None:
         """Stop being the active segment: the last time index entry becomes the largest timestamp."""
         self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
-        self.save_indexes(sync=False)
-
-    def flush(self) -> None:
-        """Bring everything to the disk. Raises OSError."""
-        self._files.fsync(self.log.open())
-        self.save_indexes(sync=True)
-        self.txn_index.sync(self._files)
 
     def close(self) -> None:
-        """Save the indexes and give the descriptor back."""
+        """Save the indexes and give the descriptor back. Raises OSError."""
         if self._offset_index is not None:
             self.finish()
+            self.save_indexes()
         self.log.close()
 
     # ------------------------------------------------------------------ timestamps
@@ -444,16 +453,10 @@ class Segment:
         self._unindexed_bytes = 0
         self.txn_index.clear(self._files)
 
-    def mark_deleted(self) -> list[str]:
-        """Close, and rename the files to `.deleted`; return their new paths, to be removed later."""
-        self.log.close()
-        renamed = []
-        for suffix in SUFFIXES:
-            path = self.stem + suffix
-            if os.path.exists(path):
-                self._files.rename(path, path + DELETED_SUFFIX)
-                renamed.append(path + DELETED_SUFFIX)
-        return renamed
+    @property
+    def paths(self) -> list[str]:
+        """The files that a segment may have."""
+        return [self.stem + suffix for suffix in SUFFIXES]
 
     def delete_now(self) -> None:
         """Close, and remove the files."""

@@ -14,7 +14,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, save_entries
+from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, IndexWrite, write_entries
 
 if TYPE_CHECKING:
     from .files import Files
@@ -82,15 +82,25 @@ class TimeIndex:
             del self._offsets[count:]
             self._saved = -1
 
-    def save(self, files: Files, *, sync: bool) -> None:
+    def save(self, files: Files) -> None:
         """Write the file when memory has entries that it lacks."""
+        write = self.unsaved()
+        if write is not None:
+            write_entries(files, write)
+            self.saved(write)
+
+    def saved(self, write: IndexWrite) -> None:
+        """Take note that the file holds this now."""
+        self._saved = write.entries
+
+    def unsaved(self) -> IndexWrite | None:
+        """What the file lacks; None when it lacks nothing."""
         if self._saved == len(self._offsets):
-            return
+            return None
         start = max(self._saved, 0)
         pairs = zip(self._timestamps[start:], self._offsets[start:], strict=True)
         content = b"".join([_ENTRY.pack(timestamp, offset) for timestamp, offset in pairs])
-        save_entries(files, self.path, content, start * ENTRY_BYTES, sync=sync)
-        self._saved = len(self._offsets)
+        return IndexWrite(self.path, start * ENTRY_BYTES, content, len(self._offsets))
 
     def load(self) -> None:
         """Read the file, without the zeros that a preallocated one ends with.

@@ -92,16 +92,6 @@ class TxnIndex:
             files.unlink(self.path)
         self._entries = []
 
-    def sync(self, files: Files) -> None:
-        """Bring appended entries to the disk."""
-        if not self._entries:
-            return
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            files.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
     def _load(self) -> list[AbortedTxn]:
         try:
             with open(self.path, "rb") as file:

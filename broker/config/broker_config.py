@@ -61,6 +61,7 @@ class BrokerConfig:
     max_incremental_fetch_session_cache_slots: int
 
     # Logs
+    background_threads: int
     log_dirs: tuple[str, ...]
     metadata_log_dir: str
     log_retention_check_interval_ms: int

@@ -77,6 +77,7 @@ BROKER_DOCUMENTATION: dict[str, str] = {
     "controller.listener.names": "Listeners of the controller; Ottla opens no port for them.",
     "default.replication.factor": "Replicas of a topic that does not say how many it wants.",
     "delete.topic.enable": "Whether topics may be deleted.",
+    "background.threads": "Threads for disk work beside the event loop: syncs, deletions, checkpoints.",
     "fetch.max.bytes": "Largest fetch response; its first batch may exceed it.",
     "group.initial.rebalance.delay.ms": "Wait for more members before the first rebalance of an empty group.",
     "group.max.session.timeout.ms": "Longest session that a classic group member may ask for.",

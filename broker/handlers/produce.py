@@ -1,5 +1,6 @@
 """Produce 3-13: append one record batch to each of some partitions.
 
+- Where `flush.messages` asks for the disk, the answer waits for a sync that all producers of the partition share.
 - acks 0 has no answer, and an error then closes the connection; acks 1 and -1 mean the same with one replica, since
   a batch is acknowledged when it is written. `min.insync.replicas` counts no more replicas than there are, as in
   Kafka 4 (`Partition.effectiveMinIsr`), so one replica always satisfies it.
@@ -16,6 +17,7 @@ implicitly (KIP-890), 13 names topics by id.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...protocol.compression import Compression
@@ -35,6 +37,7 @@ from ...protocol.record_batch import (
 )
 from ...storage.append import AppendError
 from ..metadata.topic_names import is_internal
+from ..request import Deferred
 from ..runtime.long_poll import partition_grew
 
 if TYPE_CHECKING:
@@ -57,7 +60,9 @@ _TURNED_AWAY = (
 )
 
 
-def handle(request: ProduceRequest, context: RequestContext, services: Services) -> ProduceResponse | None:
+def handle(
+    request: ProduceRequest, context: RequestContext, services: Services
+) -> ProduceResponse | Deferred[ProduceResponse] | None:
     """Append every batch in the order of the request, then answer the fetches that waited for them."""
     version = context.api_version
     by_id = version >= _FIRST_VERSION_WITH_TOPIC_IDS
@@ -65,7 +70,7 @@ def handle(request: ProduceRequest, context: RequestContext, services: Services)
     now_ms = services.clock.now_ms()
     partitions = services.partitions
     responses = []
-    watched: list[Partition] = []
+    written: list[tuple[Partition, PartitionProduceResponse]] = []
     failed = None
     for topic in request.topic_data:
         answers = []
@@ -78,19 +83,52 @@ def handle(request: ProduceRequest, context: RequestContext, services: Services)
                 answer = _refused(data.index, _unknown(by_id, topic.topic_id, services))
             else:
                 answer = _append(partition, data, request, version, now_ms)
-                if partition.watches:
-                    watched.append(partition)
+                written.append((partition, answer))
             if answer.error_code:
                 failed = answer
             answers.append(answer)
         responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers))
-    for partition in watched:
-        partition_grew(partition)
+    uncommitted = _tell_readers(written)
     if acks == 0:
         if failed is not None:
             context.close_connection(f"a produce with acks=0 failed: {ErrorCode(failed.error_code).name}")
         return None
-    return ProduceResponse(responses=responses)
+    response = ProduceResponse(responses=responses)
+    return _when_committed(response, uncommitted) if uncommitted else response
+
+
+def _tell_readers(
+    written: list[tuple[Partition, PartitionProduceResponse]],
+) -> list[tuple[Partition, PartitionProduceResponse]]:
+    """Answer the fetches that waited for what is committed; return what is not, whose readers the sync will tell."""
+    uncommitted = []
+    for partition, answer in written:
+        if partition.log.high_watermark != partition.log.log_end_offset:
+            uncommitted.append((partition, answer))
+        elif partition.watches:
+            partition_grew(partition)
+    return uncommitted
+
+
+def _when_committed(
+    response: ProduceResponse, uncommitted: list[tuple[Partition, PartitionProduceResponse]]
+) -> Deferred[ProduceResponse]:
+    """The response for when every partition that syncs its batches has done so, or could not."""
+    deferred: Deferred[ProduceResponse] = Deferred()
+    missing = len(uncommitted)
+
+    def told(answer: PartitionProduceResponse, error: OSError | None) -> None:
+        nonlocal missing
+        if error is not None and not answer.error_code:
+            answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+            answer.base_offset = answer.log_append_time_ms = answer.log_start_offset = -1
+        missing -= 1
+        if not missing:
+            deferred.complete(response)
+
+    for partition, answer in uncommitted:
+        partition.when_committed(partition.log.log_end_offset, partial(told, answer))
+    return deferred
 
 
 def _append(

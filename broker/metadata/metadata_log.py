@@ -1,19 +1,21 @@
 """`__cluster_metadata-0` as a KRaft log of one voter: what was decided, in the order in which it was decided.
 
-A batch is one decision, whole or not at all. Each start of the broker is a new leader epoch, opened by a LeaderChange
-control batch and remembered in `quorum-state`, as in Kafka (`KafkaRaftClient`, `FileQuorumStateStore`). Reading changes
-nothing: a log that cannot be understood is refused before anything is written.
+A batch is one decision, whole or not at all, and on the disk before its client is told of it. Each start of the broker
+is a new leader epoch, opened by a LeaderChange control batch and remembered in `quorum-state`, as in Kafka
+(`KafkaRaftClient`, `FileQuorumStateStore`). Reading changes nothing: a log that cannot be understood is refused before
+anything is written.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Final
 
 from ...protocol.control_records import ControlRecordType, control_record_type, leader_change_batch
-from ...protocol.errors import ProtocolError
+from ...protocol.errors import ErrorCode, ProtocolError
 from ...protocol.records import Record, build_batch, read_records
-from ...storage.append import AppendOrigin
+from ...storage.append import AppendError, AppendOrigin
 from ...storage.log_config import LogConfig
 from .metadata_records import decode_record, encode_record
 from .quorum_state import QuorumState, read_quorum_state, write_quorum_state
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from ...storage.log import Log
     from ..clock import Clock
     from ..config.broker_config import BrokerConfig
+    from ..runtime.commit_barrier import CommitBarrier
+
+logger = logging.getLogger(__name__)
 
 METADATA_TOPIC_ID: Final = bytes(15) + b"\x01"
 """The id that Kafka reserves for the metadata log: AAAAAAAAAAAAAAAAAAAAAQ."""
@@ -63,11 +68,14 @@ class UnreadableMetadata(Exception):
 class MetadataLog:
     """The log, and the epoch in which this broker leads it."""
 
-    def __init__(self, log: Log, files: Files, clock: Clock, node_id: int) -> None:
+    def __init__(self, log: Log, files: Files, clock: Clock, node_id: int, commits: CommitBarrier) -> None:
         self._log = log
+        self._commits = commits
+        log.sync.listener = self
         self._files = files
         self._clock = clock
         self._node_id = node_id
+        self._failure: str | None = None
         self.leader_epoch = -1
 
     @property
@@ -136,14 +144,27 @@ class MetadataLog:
         self._log.close()
 
     def _append(self, batch: bytearray) -> int:
+        if self._failure is not None:
+            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self._failure)
         appended = self._log.append(
             memoryview(batch),
             leader_epoch=self.leader_epoch,
             now_ms=self._clock.now_ms(),
             origin=AppendOrigin.RAFT,
         )
-        self._log.high_watermark = self._log.log_end_offset
+        end_offset = self._log.high_watermark = self._log.log_end_offset
+        self._log.sync.request(end_offset)
+        if self._log.recovery_point < end_offset:
+            self._commits.pending.append(lambda told: self._log.sync.when_synced(end_offset, told))
         return appended.base_offset
+
+    def log_synced(self) -> None:
+        """Those who wait are told by the log itself."""
+
+    def log_failed(self, error: OSError) -> None:
+        """Take no more decisions: whether the last ones are on the disk is not known."""
+        self._failure = f"{error.filename or self._log.directory}: {error.strerror or error}"
+        logger.critical("the metadata cannot be changed any more: %s", self._failure)
 
 
 def _records_of(

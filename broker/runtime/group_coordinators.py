@@ -1,7 +1,8 @@
 """Runs the group shards over the partitions of `__consumer_offsets`.
 
 A decision's records are appended as one batch, replayed, and only then is anybody answered: what a client was told is
-in the log. An append either is there at once or fails, so a request is decided, written and answered within one call.
+in the log. An append either is there at once or fails, so a request is decided, written and answered within one call;
+where `flush.messages` asks for the disk, the answers alone wait for it.
 Each group has one timer for its earliest deadline. Kafka: `CoordinatorRuntime`, `GroupCoordinatorService`.
 """
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ..coordinators.offset_commits import OffsetToCommit
     from ..metadata.partition_image import TopicImage
     from ..request import RequestContext
+    from .commit_barrier import CommitBarrier
     from .partitions import Partitions
     from .timers import TimerHandle, Timers
 
@@ -74,12 +76,14 @@ class GroupCoordinators(MetadataListener):
         timers: Timers,
         settings: GroupSettings,
         new_uuid_text: Callable[[], str],
+        commits: CommitBarrier,
     ) -> None:
         self._partitions = partitions
         self._clock = clock
         self._timers = timers
         self._settings = settings
         self._new_uuid_text = new_uuid_text
+        self._commits = commits
         self._hosted: list[HostedShard] = []
         self._waiting: dict[int, _Parked] = {}
         self._next_waiter = 0
@@ -113,7 +117,7 @@ class GroupCoordinators(MetadataListener):
 
     def _host_new_partitions(self) -> None:
         while (partition := self._partitions.get(GROUP_METADATA_TOPIC, len(self._hosted))) is not None:
-            hosted = HostedShard(GroupShard(self._settings), GroupLog(partition), {})
+            hosted = HostedShard(GroupShard(self._settings), GroupLog(partition, self._commits), {})
             self._hosted.append(hosted)
             self._load(hosted)
 
@@ -231,8 +235,20 @@ class GroupCoordinators(MetadataListener):
                 replies.append(effect)
             else:
                 pending.extendleft(reversed(self._carry_out(hosted, effect)))
-        for reply in replies:
-            self._answer(reply)
+        if replies:
+            self._answer_when_committed(hosted.log, replies)
+
+    def _answer_when_committed(self, log: GroupLog, replies: list[Reply]) -> None:
+        if log.is_committed:
+            for reply in replies:
+                self._answer(reply)
+            return
+
+        def told(error: OSError | None) -> None:
+            for reply in replies:
+                self._answer(reply if error is None else _refusal_instead(reply))
+
+        log.when_committed(told)
 
     def _carry_out(self, hosted: HostedShard, effect: Append) -> list[Effect]:
         code = self._append(hosted, effect.records)
@@ -298,6 +314,12 @@ class GroupCoordinators(MetadataListener):
         for hosted in self._hosted:
             self._run(hosted, hosted.shard.clean_up(now))
         self._schedule_clean_up()
+
+
+def _refusal_instead(reply: Reply) -> Reply:
+    """What is answered when the disk did not take what the reply tells."""
+    code = append_error(ErrorCode.KAFKA_STORAGE_ERROR)
+    return Reply(reply.waiter, type(reply.response)(error_code=code))
 
 
 def partition_for(group_id: str, partition_count: int) -> int:

@@ -12,9 +12,10 @@ from ...storage.append import AppendOrigin
 from ..coordinators.group_records import GroupRecord, decode_record, encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ...protocol.record_batch import BatchHeader
+    from .commit_barrier import CommitBarrier
     from .partitions import Partition
 
 logger = logging.getLogger(__name__)
@@ -30,19 +31,36 @@ class LoggedRecord(NamedTuple):
 class GroupLog:
     """The records of one partition."""
 
-    __slots__ = ("partition",)
+    __slots__ = ("_commits", "partition")
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Partition, commits: CommitBarrier) -> None:
         self.partition = partition
+        self._commits = commits
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether all that was written may be spoken of."""
+        log = self.partition.log
+        return log.high_watermark >= log.log_end_offset
+
+    def when_committed(self, told: Callable[[OSError | None], None]) -> None:
+        """Call back when all that is written now may be spoken of, or never will be."""
+        self.partition.when_committed(self.partition.log.log_end_offset, told)
 
     def append(self, records: Sequence[GroupRecord], now_ms: int) -> int:
-        """Write records as one batch; return the offset of the first. Raises AppendError."""
+        """Write records as one batch; return the offset of the first. Raises AppendError.
+
+        A request that does so is answered when they are committed.
+        """
         base_offset = self.partition.log.log_end_offset
         batch = build_batch(
             [Record(base_offset + i, now_ms, *encode_record(record)) for i, record in enumerate(records)],
             base_offset=base_offset,
         )
         appended = self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
+        if not self.is_committed:
+            end_offset = self.partition.log.log_end_offset
+            self._commits.pending.append(lambda told: self.partition.when_committed(end_offset, told))
         return appended.base_offset
 
     def read_all(self) -> Iterator[LoggedRecord]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...protocol.primitives import uuid_to_text
@@ -13,6 +15,7 @@ from ...storage.log_directory import LogDirectory, LogDirectoryError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ...storage.background import Background
     from ...storage.environment import StorageEnvironment
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
@@ -24,8 +27,12 @@ logger = logging.getLogger(__name__)
 class LogDirectories:
     """All directories of `log.dirs`, locked. Implements `PartitionLogs`."""
 
-    def __init__(self, directories: Sequence[LogDirectory], cluster_id: str, clock: Clock) -> None:
+    def __init__(
+        self, directories: Sequence[LogDirectory], cluster_id: str, clock: Clock, background: Background
+    ) -> None:
         self.directories = directories
+        self._background = background
+        self._checkpointing: set[str] = set()
         self.cluster_id = cluster_id
         self._clock = clock
         self._home: dict[str, LogDirectory] = {}
@@ -53,7 +60,7 @@ class LogDirectories:
                 directory.unlock()
             raise
         cluster_id = known.pop() if known else uuid_to_text(new_uuid())
-        return cls(locked, cluster_id, clock)
+        return cls(locked, cluster_id, clock, environment.background)
 
     def unlock(self) -> None:
         """Let go of the directories as they are."""
@@ -99,18 +106,27 @@ class LogDirectories:
     def checkpoint(self) -> None:
         """Write the checkpoints of every directory; a full disk is told and tried again later."""
         for directory in self.directories:
-            try:
-                for log in directory.logs.values():
-                    log.flush_rolled()
-                directory.checkpoint()
-            except OSError as error:
-                logger.error("%s: the checkpoints cannot be written: %s", directory.path, error)
+            if directory.path not in self._checkpointing:
+                self._checkpointing.add(directory.path)
+                self._background.run(
+                    directory.checkpoint(),
+                    partial(self._checkpointed, directory.path),
+                    partial(self._checkpoint_failed, directory.path),
+                )
+
+    def _checkpointed(self, path: str, _: None) -> None:
+        self._checkpointing.discard(path)
+
+    def _checkpoint_failed(self, path: str, error: Exception) -> None:
+        self._checkpointing.discard(path)
+        logger.error("%s: the checkpoints cannot be written: %s", path, error)
 
     def delete_due(self) -> None:
         """Remove files and folders that were given up long enough ago."""
         now_ms = self._clock.now_ms()
         for directory in self.directories:
-            directory.delete_due_folders(now_ms)
+            for path in directory.take_due_folders(now_ms):
+                self._background.run(partial(shutil.rmtree, path, ignore_errors=True), _nothing, _nothing)
             for log in directory.logs.values():
                 if log.pending_deletions:
                     log.delete_due_files(now_ms)
@@ -129,3 +145,7 @@ class LogDirectories:
     def _named(self, directory_id: bytes) -> LogDirectory:
         matching = (d for d in self.directories if d.directory_id == directory_id)
         return next(matching, self.directories[0])
+
+
+def _nothing(_: object) -> None:
+    """What is left of a deleted folder goes with the next start."""

@@ -1,6 +1,7 @@
 """What logs need from time to time: retention, flushes, checkpoints, forgetting silent producers.
 
-Each duty runs at its own interval of the configuration. A log that fails in a duty goes off line; the others go on.
+Each duty runs at its own interval of the configuration, some hundred logs at a time, so that the event loop never
+stands still for ten thousand of them. A log that fails in a duty goes off line; the others go on.
 Kafka: `LogManager`'s scheduled tasks.
 """
 
@@ -10,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..services import Services
     from .log_directories import LogDirectories
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DELETION_INTERVAL_MS = 1_000
+_LOGS_AT_A_TIME = 200
 _FLUSH_CHECK_INTERVAL_MS_MAX = 2**53
 
 
@@ -36,9 +38,9 @@ class LogDuties:
         config = self._services.config
         duties = [
             ("retention", config.log_retention_check_interval_ms, self._apply_retention),
-            ("checkpoints", config.log_flush_offset_checkpoint_interval_ms, self._directories.checkpoint),
+            ("checkpoints", config.log_flush_offset_checkpoint_interval_ms, self._write_checkpoints),
             ("producers", config.producer_id_expiration_check_interval_ms, self._expire_producers),
-            ("deletions", _DELETION_INTERVAL_MS, self._directories.delete_due),
+            ("deletions", _DELETION_INTERVAL_MS, self._delete_due),
         ]
         if config.log_flush_scheduler_interval_ms < _FLUSH_CHECK_INTERVAL_MS_MAX:
             duties.append(("flushes", config.log_flush_scheduler_interval_ms, self._flush_due))
@@ -50,39 +52,56 @@ class LogDuties:
         for timer in self._timers.values():
             timer.cancel()
 
-    def _after(self, delay_ms: int, name: str, interval_ms: int, duty: Callable[[], None]) -> None:
+    def _after(self, delay_ms: int, name: str, interval_ms: int, duty: Callable[[], Iterator[None]]) -> None:
         """Do a duty after a delay, and then again at its interval."""
 
-        def run() -> None:
-            duty()
-            self._after(interval_ms, name, interval_ms, duty)
+        def go_on(round_: Iterator[None]) -> None:
+            if next(round_, self) is self:
+                self._after(interval_ms, name, interval_ms, duty)
+            else:
+                self._schedule(0, name, lambda: go_on(round_))
 
+        self._schedule(delay_ms, name, lambda: go_on(duty()))
+
+    def _schedule(self, delay_ms: int, name: str, callback: Callable[[], None]) -> None:
         deadline_ms = self._services.clock.monotonic_ms() + delay_ms
-        self._timers[name] = self._services.timers.schedule(deadline_ms, run)
+        self._timers[name] = self._services.timers.schedule(deadline_ms, callback)
 
-    def _apply_retention(self) -> None:
+    # A duty yields where other work may come between.
+
+    def _for_each(self, act: Callable[[Partition], object]) -> Iterator[None]:
+        for number, partition in enumerate(self._services.partitions, 1):
+            if partition.offline_reason is None:
+                try:
+                    act(partition)
+                except OSError as error:
+                    partition.take_offline(str(error))
+            if number % _LOGS_AT_A_TIME == 0:
+                yield
+
+    def _apply_retention(self) -> Iterator[None]:
         now_ms = self._services.clock.now_ms()
-        for partition in self._online():
-            try:
-                removed = partition.log.apply_retention(now_ms)
-            except OSError as error:
-                partition.take_offline(str(error))
-                continue
+
+        def apply(partition: Partition) -> None:
+            removed = partition.log.apply_retention(now_ms)
             if removed:
                 logger.info("%s: retention removed %d segments", partition.name, removed)
 
-    def _expire_producers(self) -> None:
-        now_ms = self._services.clock.now_ms()
-        for partition in self._online():
-            partition.log.expire_producers(now_ms)
+        return self._for_each(apply)
 
-    def _flush_due(self) -> None:
+    def _expire_producers(self) -> Iterator[None]:
         now_ms = self._services.clock.now_ms()
-        for partition in self._online():
-            try:
-                partition.flush_if_due(now_ms)
-            except OSError as error:
-                partition.take_offline(str(error))
+        return self._for_each(lambda partition: partition.log.expire_producers(now_ms))
 
-    def _online(self) -> list[Partition]:
-        return [partition for partition in self._services.partitions if partition.offline_reason is None]
+    def _flush_due(self) -> Iterator[None]:
+        now_ms = self._services.clock.now_ms()
+        return self._for_each(lambda partition: partition.flush_if_due(now_ms))
+
+    def _write_checkpoints(self) -> Iterator[None]:
+        """Try again what a full disk refused when a segment rolled, then write down how far each log is safe."""
+        yield from self._for_each(lambda partition: partition.log.sync.request_rolled())
+        self._directories.checkpoint()
+
+    def _delete_due(self) -> Iterator[None]:
+        self._directories.delete_due()
+        yield

@@ -1,8 +1,9 @@
 """The partitions that this broker serves, found by name or by topic id.
 
 A partition is a log with a leader epoch and the fetches that wait for it. An append moves the high watermark to the
-end of the log, since there is one replica, and tells the waiting fetches before it returns. A log that fails takes
-its partition off line, and no other. Kafka: `ReplicaManager`, `Partition`.
+end of the log, since there is one replica, and tells the waiting fetches before it returns. Where `flush.messages` asks
+for the disk, both come when the log is synced. A log that fails takes its partition off line, and no other.
+Kafka: `ReplicaManager`, `Partition`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from ...protocol.compression import MissingCodec
 from ...protocol.errors import ErrorCode
 from ...storage.append import AppendError, AppendOrigin, OffsetOutOfRange
+from ...storage.log_sync import is_disk_full
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.image import ResourceType
 from .long_poll import complete_all, partition_grew
@@ -35,16 +37,19 @@ class Partition:
 
     __slots__ = ("flushed_ms", "index", "leader_epoch", "log", "offline_reason", "topic", "topic_id", "watches")
 
-    def __init__(self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log) -> None:
+    def __init__(
+        self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log, flushed_ms: int = 0
+    ) -> None:
         self.topic = topic
         self.topic_id = topic_id
         self.index = index
         self.leader_epoch = leader_epoch
         self.log = log
         self.offline_reason: str | None = None
-        self.flushed_ms = 0
+        self.flushed_ms = flushed_ms
         self.watches: dict[Watch, None] = {}
         """Of the fetches that wait, in the order in which they came."""
+        log.sync.listener = self
 
     @property
     def name(self) -> str:
@@ -60,7 +65,10 @@ class Partition:
         return ErrorCode.FENCED_LEADER_EPOCH if asked < self.leader_epoch else ErrorCode.UNKNOWN_LEADER_EPOCH
 
     def append(self, records: memoryview, *, now_ms: int, origin: AppendOrigin = AppendOrigin.CLIENT) -> Appended:
-        """Append batches, make them visible and answer who waited for them. Raises AppendError."""
+        """Append batches, make them visible and answer who waited for them. Raises AppendError.
+
+        Who must not speak of them before they are committed asks `when_committed`.
+        """
         appended = self.append_quietly(records, now_ms, origin)
         if self.watches:
             partition_grew(self)
@@ -74,9 +82,44 @@ class Partition:
         if self.offline_reason is not None:
             raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self.offline_reason)
         log = self.log
-        appended = log.append(records, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=origin)
-        log.high_watermark = log.log_end_offset
+        try:
+            appended = log.append(records, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=origin)
+        except AppendError as error:
+            self._look_at_cause(error)
+            raise
+        end_offset = log.log_end_offset
+        if end_offset - log.recovery_point < log.config.flush_messages:
+            log.high_watermark = end_offset
+        else:
+            log.sync.request(end_offset)
         return appended
+
+    def _look_at_cause(self, error: AppendError) -> None:
+        """A full disk refuses a batch and may take the next; any other trouble ends the use of the log."""
+        cause = error.__cause__
+        if isinstance(cause, OSError) and not is_disk_full(cause):
+            self.take_offline(error.message)
+
+    def when_committed(self, offset: int, told: Callable[[OSError | None], None]) -> None:
+        """Call back when everything below `offset` is below the high watermark, or with what keeps it from there."""
+        if offset <= self.log.high_watermark:
+            told(None)
+        else:
+            self.log.sync.when_synced(offset, told)
+
+    def log_synced(self) -> None:
+        """Move the high watermark as far as the sync allows, and tell who waits for it."""
+        log = self.log
+        is_flush_due = log.log_end_offset - log.recovery_point >= log.config.flush_messages
+        committed = log.recovery_point if is_flush_due else log.log_end_offset
+        if committed > log.high_watermark:
+            log.high_watermark = committed
+            if self.watches:
+                partition_grew(self)
+
+    def log_failed(self, error: OSError) -> None:
+        """Serve no more: what the disk holds of the log is not known."""
+        self.take_offline(f"{error.filename or self.log.directory}: {error.strerror or error}")
 
     def read(
         self, offset: int, max_bytes: int, end_offset: int, min_one_batch: bool, cache: ReadCache | None = None
@@ -105,10 +148,11 @@ class Partition:
         return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE if isinstance(error, MissingCodec) else ErrorCode.CORRUPT_MESSAGE
 
     def flush_if_due(self, now_ms: int) -> None:
-        """Bring the log to the disk when flush.ms have passed since the last time. Raises OSError."""
+        """See that the log comes to the disk when flush.ms have passed since the last time."""
         if now_ms - self.flushed_ms >= self.log.config.flush_ms:
-            self.log.flush()
             self.flushed_ms = now_ms
+            if self.log.recovery_point < self.log.log_end_offset:
+                self.log.sync.request(self.log.log_end_offset)
 
     def take_offline(self, reason: str) -> None:
         """Serve no more: the log cannot be read or written."""

@@ -12,6 +12,7 @@ from ottla.broker.metadata.cluster_metadata import ClusterMetadata
 from ottla.broker.metadata.registration import BrokerIdentity
 from ottla.broker.metadata.topic_creation import NewTopic
 from ottla.broker.request import ConnectionInfo, RequestContext
+from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.runtime.dynamic_config import DynamicConfig
 from ottla.broker.services import Services
 
@@ -74,6 +75,7 @@ class ConfigBroker:
             fetch_sessions=nothing,
             groups=nothing,
             producer_ids=nothing,
+            commits=CommitBarrier(),
             apis=[],
         )
         self.changes: list[BrokerConfig] = []

@@ -77,6 +77,7 @@ class GroupBroker(MetadataBroker):
             timers=self.timers,
             settings=self.settings(),
             new_uuid_text=lambda: str(next(numbers)),
+            commits=self.commits,
         )
         self.metadata.listeners += [self.partitions, self.groups]
         self.groups.start()

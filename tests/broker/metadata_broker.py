@@ -15,6 +15,7 @@ from ottla.broker.metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, m
 from ottla.broker.metadata.registration import BrokerIdentity
 from ottla.broker.metadata.topic_creation import NewTopic
 from ottla.broker.request import ConnectionInfo, RequestContext
+from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.services import Services
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.files import OsFiles
@@ -81,6 +82,7 @@ class MetadataBroker:
         self._numbers = itertools.count(1)
         self.heard = HeardChanges()
         self.disk = Disk()
+        self.commits = CommitBarrier()
         self.load()
         if started:
             self.start()
@@ -104,7 +106,7 @@ class MetadataBroker:
             environment=environment,
             now_ms=self.clock.now_ms(),
         )
-        metadata_log = MetadataLog(log, environment.files, self.clock, self.config.node_id)
+        metadata_log = MetadataLog(log, environment.files, self.clock, self.config.node_id, self.commits)
         metadata = ClusterMetadata.load(metadata_log, cluster_id=CLUSTER_ID, config=self.config, new_uuid=self.new_uuid)
         return log, metadata_log, metadata
 
@@ -155,5 +157,6 @@ class MetadataBroker:
             fetch_sessions=nothing,
             groups=nothing,
             producer_ids=nothing,
+            commits=self.commits,
             apis=[],
         )

@@ -12,6 +12,7 @@ import pytest
 from ottla.broker.api_table import Api
 from ottla.broker.dispatch import Dispatcher
 from ottla.broker.request import Deferred, RequestContext
+from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.server import Limits, ListenError, Server
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -71,7 +72,7 @@ async def serving(**limits: int) -> AsyncIterator[Setup]:
     chosen = {"connections_max": 100, "connections_per_ip_max": 100, "idle_ms_max": 0, **limits}
     server = Server(Limits(FRAME_BYTES_MAX, **chosen))
     _, port = server.bind("PLAINTEXT", "127.0.0.1", 0)
-    server.start(Dispatcher(apis, None))  # type: ignore[arg-type]
+    server.start(Dispatcher(apis, None, CommitBarrier()))  # type: ignore[arg-type]
     try:
         yield Setup(server, handlers, port)
     finally:

@@ -476,15 +476,7 @@ class TestDuplicates:
 
 
 class TestFlush:
-    def test_after_so_many_records(self, home):
-        log = home(flush_messages=3).open()
-        append(log, b"a", b"b")
-        assert log.recovery_point == 0
-        append(log, b"c")
-        assert log.recovery_point == 3
-
-    def test_of_rolled_segments_only(self, threes):
-        threes.flush_rolled()
+    def test_what_rolls_is_flushed(self, threes):
         assert threes.recovery_point == threes.active_base_offset < 60
         threes.flush()
         assert threes.recovery_point == 60

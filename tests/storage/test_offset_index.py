@@ -44,14 +44,14 @@ def test_what_is_saved_is_loaded_also_after_truncation_and_more_appends(tmp_path
     path = tmp_path_factory.getbasetemp() / "an.index"
     path.unlink(missing_ok=True)
     index = index_with(path, pairs)
-    index.save(OS_FILES, sync=False)
+    index.save(OS_FILES)
     index.truncate_to(cut)
     kept = [(o, p) for o, p in pairs if o < cut]
     assert index.entries() == kept
     for offset, position in more:
         if offset > index.last_offset:
             index.append(offset, position)
-    index.save(OS_FILES, sync=True)
+    index.save(OS_FILES)
     loaded = OffsetIndex(str(path), BASE)
     loaded.load()
     assert loaded.entries() == index.entries()
@@ -72,18 +72,18 @@ def test_it_is_full_when_kafkas_file_is(path):
 class TestFile:
     def test_an_entry_is_two_big_endian_words(self, path):
         index = index_with(path, [(BASE + 7, 4200), (BASE + 300, 70_000)])
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         assert path.read_bytes() == struct.pack(">iiii", 7, 4200, 300, 70_000)
 
     def test_saving_again_only_adds(self, path):
         index = index_with(path, [(BASE + 7, 4200)])
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         index.append(BASE + 8, 8400)
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         assert path.read_bytes() == struct.pack(">iiii", 7, 4200, 8, 8400)
 
     def test_an_empty_index_is_an_empty_file(self, path):
-        OffsetIndex(str(path), BASE).save(OS_FILES, sync=False)
+        OffsetIndex(str(path), BASE).save(OS_FILES)
         assert path.read_bytes() == b""
 
     def test_zeros_of_a_preallocated_file_are_trimmed_on_the_next_save(self, path):
@@ -91,14 +91,14 @@ class TestFile:
         index = OffsetIndex(str(path), BASE)
         index.load()
         assert index.entries() == [(BASE + 7, 4200)]
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         assert path.stat().st_size == 8
 
     def test_clearing_empties_it(self, path):
         index = index_with(path, [(BASE + 7, 4200)])
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         index.clear()
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         assert path.read_bytes() == b""
 
     def test_half_an_entry_is_corrupt(self, path):

@@ -193,6 +193,7 @@ class TestIndexes:
             log.close()
         else:
             log.flush()
+            log.active.save_indexes()
             log.abandon()
         content = path.read_bytes()
         if damage == "lost":

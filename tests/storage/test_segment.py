@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from ottla.protocol.record_batch import CorruptBatch, read_header
 from ottla.storage.files import OS_FILES, Descriptors, OsFiles
+from ottla.storage.log import mark_deleted
 from ottla.storage.log_config import LogConfig
 from ottla.storage.offset_index import CorruptIndex
 from ottla.storage.segment import Segment, file_stem
@@ -263,14 +264,14 @@ class TestFiles:
         assert int.from_bytes(content[-4:], "big") == 13
 
     def test_deletion_is_a_rename_first(self, segment, tmp_path):
-        segment.save_indexes(sync=False)
-        renamed = segment.mark_deleted()
+        segment.save_indexes()
+        renamed = mark_deleted(OS_FILES, segment.paths)
         stem = f"{BASE:020d}"
         expected = [f"{stem}{suffix}.deleted" for suffix in (".index", ".log", ".timeindex")]
         assert sorted(os.listdir(tmp_path)) == expected
         assert sorted(os.path.basename(path) for path in renamed) == expected
 
     def test_deleting_at_once_leaves_nothing(self, segment, tmp_path):
-        segment.flush()
+        segment.save_indexes()
         segment.delete_now()
         assert os.listdir(tmp_path) == []

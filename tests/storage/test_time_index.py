@@ -55,12 +55,12 @@ def test_what_is_saved_is_loaded_also_after_truncation_and_more_appends(tmp_path
     path = tmp_path_factory.getbasetemp() / "a.timeindex"
     path.unlink(missing_ok=True)
     index = index_with(path, pairs)
-    index.save(OS_FILES, sync=False)
+    index.save(OS_FILES)
     index.truncate_to(cut)
     assert index.entries() == [(t, o) for t, o in kept_of(pairs) if o < cut]
     for timestamp, offset in more:
         index.maybe_append(timestamp, offset)
-    index.save(OS_FILES, sync=True)
+    index.save(OS_FILES)
     loaded = TimeIndex(str(path), BASE)
     loaded.load()
     assert loaded.entries() == index.entries()
@@ -75,9 +75,9 @@ def test_one_place_stays_free_for_the_closing_entry(path):
 class TestFile:
     def test_an_entry_is_a_timestamp_and_a_relative_offset(self, path):
         index = index_with(path, [(1_700_000_000_000, BASE + 7)])
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         index.maybe_append(1_700_000_000_001, BASE + 256)
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         assert path.read_bytes() == struct.pack(">qiqi", 1_700_000_000_000, 7, 1_700_000_000_001, 256)
 
     def test_zeros_of_a_preallocated_file_are_trimmed_on_the_next_save(self, path):
@@ -85,21 +85,21 @@ class TestFile:
         index = TimeIndex(str(path), BASE)
         index.load()
         assert index.entries() == [(99, BASE + 256)]
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         assert path.stat().st_size == 12
 
     def test_a_record_of_the_year_1970_is_no_padding(self, path):
         index = index_with(path, [(0, BASE)])
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         loaded = TimeIndex(str(path), BASE)
         loaded.load()
         assert loaded.last_entry == (0, BASE)
 
     def test_clearing_empties_it(self, path):
         index = index_with(path, [(1, BASE + 1)])
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         index.clear()
-        index.save(OS_FILES, sync=False)
+        index.save(OS_FILES)
         assert path.read_bytes() == b""
 
     @pytest.mark.parametrize(

@@ -34,14 +34,12 @@ def test_an_entry_has_kafkas_34_bytes(index, path):
 
 
 def test_it_is_read_again_as_it_was_written(index, path):
-    index.sync(OS_FILES)
     assert TxnIndex(str(path)).entries() == [FIRST, SECOND, THIRD]
 
 
 def test_a_segment_without_aborts_has_no_file(path):
     index = TxnIndex(str(path))
     assert index.entries() == []
-    index.sync(OS_FILES)
     index.truncate_to(OS_FILES, 0)
     assert not path.exists()
 

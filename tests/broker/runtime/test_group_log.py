@@ -19,7 +19,7 @@ NOW_MS = 1_700_000_000_000
 def log(tmp_path):
     broker = GroupBroker(tmp_path)
     broker.metadata.ensure_internal_topic(OFFSETS_TOPIC)
-    return GroupLog(broker.partitions.get(OFFSETS_TOPIC, 0))
+    return GroupLog(broker.partitions.get(OFFSETS_TOPIC, 0), broker.commits)
 
 
 def offset(value, partition=0):
