@@ -1,4 +1,4 @@
-"""The command line: `ottla serve`.
+"""The command line: `ottla serve`, `ottla storage`.
 
 What a person did wrong is answered with one line on standard error and exit status 1 (2 for the command line
 itself), before anything on disk was changed.
@@ -17,6 +17,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from .config import ConfigError, load_config
+from .inspection.command import add_storage_commands
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def _run_serve(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=options.log_level.upper(),
         stream=sys.stderr,
@@ -60,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         "--uvloop", action="store_true", help="run on uvloop; needs the extra: pip install 'ottla[uvloop]'"
     )
     serve.add_argument("--log-level", choices=_LOG_LEVELS, default="info", help="how much to say (info)")
+    serve.set_defaults(run=_run_serve)
+    storage = commands.add_parser(
+        "storage",
+        help="look into a data directory",
+        description="Look into a data directory without starting a broker.",
+    )
+    add_storage_commands(storage)
     return parser
 
 
