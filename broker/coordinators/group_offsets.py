@@ -1,6 +1,8 @@
 """Committed offsets of the groups of one partition of `__consumer_offsets`.
 
-Changed only by `replay`; everything else looks, or says which records would have to be written.
+Changed only by `replay` and `end_transaction`; everything else looks, or says which records would have to be written.
+Offsets that are part of a transaction are pending until its marker: nobody reads them, but who asks for stable offsets
+(KIP-447) is told that they are there, and neither the group nor the offset expires. Kafka: `OffsetMetadataManager`.
 """
 
 from __future__ import annotations
@@ -40,29 +42,40 @@ class CommittedOffset(NamedTuple):
 
 
 Topics = dict[str, dict[int, CommittedOffset]]
+OffsetPlace = tuple[str, str, int]
+"""(group, topic, partition)"""
+NO_PRODUCER_ID = -1
 
 
 class GroupOffsets:
     """Offsets by group, topic and partition; nothing empty is kept."""
 
-    __slots__ = ("_by_group",)
+    __slots__ = ("_by_group", "_open", "_pending")
 
     def __init__(self) -> None:
         self._by_group: dict[str, Topics] = {}
+        self._pending: dict[int, dict[OffsetPlace, CommittedOffset]] = {}
+        """What the open transaction of each producer would commit."""
+        self._open: dict[str, dict[tuple[str, int], set[int]]] = {}
+        """By group, then topic and partition: the producers whose open transactions would commit there."""
 
-    def replay(self, key: OffsetCommitKey, value: OffsetCommitValue | None, record_offset: int) -> None:
+    def replay(
+        self,
+        key: OffsetCommitKey,
+        value: OffsetCommitValue | None,
+        record_offset: int,
+        producer_id: int = NO_PRODUCER_ID,
+    ) -> None:
         """Take over a committed offset, or its tombstone; of two offsets the one further down the log holds.
 
-        They may come the other way round, when the first was part of a transaction that was committed later.
+        With a producer id the offset is part of a transaction and waits for its end. A tombstone ends what open
+        transactions would bring, too.
         """
+        place = (key.group, key.topic, key.partition)
         if value is None:
-            self._remove(key)
+            self._remove(place)
             return
-        partitions = self._by_group.setdefault(key.group, {}).setdefault(key.topic, {})
-        known = partitions.get(key.partition)
-        if known is not None and known.record_offset > record_offset:
-            return
-        partitions[key.partition] = CommittedOffset(
+        committed = CommittedOffset(
             value.offset,
             value.leader_epoch,
             value.metadata,
@@ -71,15 +84,50 @@ class GroupOffsets:
             value.topic_id,
             record_offset,
         )
+        if producer_id == NO_PRODUCER_ID:
+            self._put(place, committed)
+        else:
+            self._pending.setdefault(producer_id, {})[place] = committed
+            self._open.setdefault(key.group, {}).setdefault(place[1:], set()).add(producer_id)
 
-    def _remove(self, key: OffsetCommitKey) -> None:
-        topics = self._by_group.get(key.group, {})
-        partitions = topics.get(key.topic, {})
-        partitions.pop(key.partition, None)
+    def end_transaction(self, producer_id: int, *, is_commit: bool) -> None:
+        """A producer's transaction has its marker in this partition: what it left pending holds now, or never will."""
+        for place, committed in self._pending.pop(producer_id, {}).items():
+            self._close(place, producer_id)
+            if is_commit:
+                self._put(place, committed)
+
+    def _put(self, place: OffsetPlace, committed: CommittedOffset) -> None:
+        """Keep the newer offset; a transaction may be committed after an offset that was written later than its own."""
+        group_id, topic, partition = place
+        partitions = self._by_group.setdefault(group_id, {}).setdefault(topic, {})
+        known = partitions.get(partition)
+        if known is None or known.record_offset <= committed.record_offset:
+            partitions[partition] = committed
+
+    def _remove(self, place: OffsetPlace) -> None:
+        group_id, topic, partition = place
+        topics = self._by_group.get(group_id, {})
+        partitions = topics.get(topic, {})
+        partitions.pop(partition, None)
         if not partitions:
-            topics.pop(key.topic, None)
+            topics.pop(topic, None)
         if not topics:
-            self._by_group.pop(key.group, None)
+            self._by_group.pop(group_id, None)
+        for producer_id in tuple(self._open.get(group_id, {}).get(place[1:], ())):
+            self._pending[producer_id].pop(place, None)
+            self._close(place, producer_id)
+
+    def _close(self, place: OffsetPlace, producer_id: int) -> None:
+        partitions = self._open.get(place[0], {})
+        producers = partitions.get(place[1:])
+        if producers is None:
+            return
+        producers.discard(producer_id)
+        if not producers:
+            del partitions[place[1:]]
+        if not partitions:
+            del self._open[place[0]]
 
     def get(self, group_id: str, topic: str, partition: int) -> CommittedOffset | None:
         """The offset committed for one partition."""
@@ -88,6 +136,15 @@ class GroupOffsets:
             return None
         partitions = topics.get(topic)
         return None if partitions is None else partitions.get(partition)
+
+    def is_pending(self, group_id: str, topic: str, partition: int) -> bool:
+        """Whether an open transaction would commit an offset there."""
+        partitions = self._open.get(group_id)
+        return partitions is not None and (topic, partition) in partitions
+
+    def has_pending(self, group_id: str) -> bool:
+        """Whether an open transaction would commit an offset of the group."""
+        return group_id in self._open
 
     def topics(self, group_id: str) -> Topics:
         """All offsets of a group; not to be changed."""
@@ -101,17 +158,28 @@ class GroupOffsets:
         }
 
     def tombstones_of_group(self, group_id: str) -> list[GroupRecord]:
-        """Records that end every offset of a group."""
-        return [offset_tombstone(group_id, topic, partition) for topic, partition, _ in _flat(self.topics(group_id))]
+        """Records that end every offset of a group, committed or pending."""
+        places = dict.fromkeys((topic, partition) for topic, partition, _ in _flat(self.topics(group_id)))
+        places |= dict.fromkeys(self._open.get(group_id, ()))
+        return [offset_tombstone(group_id, topic, partition) for topic, partition in places]
 
     def tombstones_of_topic(self, topic: str, topic_id: bytes) -> list[GroupRecord]:
         """Records that end every offset of a deleted topic; those of a namesake with another id stay."""
-        return [
-            offset_tombstone(group_id, topic, partition)
+        committed_there = [
+            ((group_id, topic, partition), committed)
             for group_id, topics in self._by_group.items()
             for partition, committed in topics.get(topic, {}).items()
-            if committed.topic_id in (ZERO_UUID, topic_id)
         ]
+        pending_there = [
+            (place, committed)
+            for pending in self._pending.values()
+            for place, committed in pending.items()
+            if place[1] == topic
+        ]
+        places = dict.fromkeys(
+            place for place, committed in committed_there + pending_there if committed.topic_id in (ZERO_UUID, topic_id)
+        )
+        return [offset_tombstone(*place) for place in places]
 
     def tombstones_of_expired(
         self,
@@ -119,14 +187,18 @@ class GroupOffsets:
         is_subscribed_to: Callable[[str], bool],
         is_expired: Callable[[CommittedOffset], bool],
     ) -> tuple[list[GroupRecord], bool]:
-        """Records that end the expired offsets of a group, and whether no offset is left after them."""
+        """Records that end the expired offsets of a group, and whether no committed offset is left after them."""
         tombstones = []
         kept = 0
         for topic, partitions in self.topics(group_id).items():
             if is_subscribed_to(topic):
                 kept += len(partitions)
                 continue
-            expired = [partition for partition, committed in partitions.items() if is_expired(committed)]
+            expired = [
+                partition
+                for partition, committed in partitions.items()
+                if is_expired(committed) and not self.is_pending(group_id, topic, partition)
+            ]
             tombstones += [offset_tombstone(group_id, topic, partition) for partition in expired]
             kept += len(partitions) - len(expired)
         return tombstones, kept == 0

@@ -15,9 +15,15 @@ from . import classic_join, classic_leave, classic_sync
 from .classic_group import ClassicGroup, refused_join, refused_sync
 from .classic_group_state import ClassicGroupState
 from .group_effects import Append, Caller, Effect, Moment, append_error, nothing_more
-from .group_offsets import CommittedOffset, GroupOffsets
+from .group_offsets import NO_PRODUCER_ID, CommittedOffset, GroupOffsets
 from .group_records import GroupRecord, group_tombstone, new_group_record, offset_tombstone
-from .offset_commits import OffsetToCommit, check_commit, commit_records
+from .offset_commits import (
+    OffsetToCommit,
+    check_commit,
+    check_transactional_commit,
+    commit_records,
+    transactional_commit_records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.leave_group import MemberIdentity, MemberResponse
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.sync_group import SyncGroupRequest
+    from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from .group_settings import GroupSettings
 
 _BUSY = (ClassicGroupState.STABLE, ClassicGroupState.PREPARING_REBALANCE, ClassicGroupState.COMPLETING_REBALANCE)
@@ -54,8 +61,8 @@ class GroupShard:
 
     # ---- records
 
-    def replay(self, record: GroupRecord, record_offset: int) -> None:
-        """Take over one record, from the log or just written to it."""
+    def replay(self, record: GroupRecord, record_offset: int, producer_id: int = NO_PRODUCER_ID) -> None:
+        """Take over one record, from the log or just written to it; with a producer id it is part of a transaction."""
         key, value = record.key, record.value
         if isinstance(key, GroupMetadataKey):
             if isinstance(value, GroupMetadataValue):
@@ -64,7 +71,7 @@ class GroupShard:
                 self.groups.pop(key.group, None)
         elif isinstance(value, OffsetCommitValue):
             self._group_of_record(key.group)
-            self.offsets.replay(key, value, record_offset)
+            self.offsets.replay(key, value, record_offset, producer_id)
         else:
             self.offsets.replay(key, None, record_offset)
 
@@ -74,6 +81,10 @@ class GroupShard:
         if group is None:
             group = self.groups[group_id] = ClassicGroup(group_id, self.settings)
         return group
+
+    def end_transaction(self, producer_id: int, *, is_commit: bool) -> None:
+        """A marker was written to this partition, or read from it."""
+        self.offsets.end_transaction(producer_id, is_commit=is_commit)
 
     def resume(self, now: Moment) -> list[Effect]:
         """Begin to live after a load."""
@@ -137,6 +148,15 @@ class GroupShard:
             return Decision(code)
         return Decision(ErrorCode.NONE, commit_records(request, commits, now))
 
+    def commit_in_transaction(
+        self, request: TxnOffsetCommitRequest, commits: Iterable[OffsetToCommit], now: Moment
+    ) -> Decision:
+        """Decide on offsets of partitions that exist, which hold when the producer's transaction is committed."""
+        code = check_transactional_commit(self.groups.get(request.group_id), request)
+        if code is not ErrorCode.NONE:
+            return Decision(code)
+        return Decision(ErrorCode.NONE, transactional_commit_records(request.group_id, commits, now))
+
     def check_offset_delete(self, group_id: str) -> ErrorCode:
         """Whether offsets of the group may be deleted: not under members whose subscriptions are not known."""
         group = self.groups.get(group_id)
@@ -150,7 +170,8 @@ class GroupShard:
         """Decide on one offset of a group that `check_offset_delete` let through."""
         if self.groups[group_id].is_subscribed_to(topic):
             return Decision(ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC)
-        if self.offsets.get(group_id, topic, partition) is None:
+        offsets = self.offsets
+        if offsets.get(group_id, topic, partition) is None and not offsets.is_pending(group_id, topic, partition):
             return Decision(ErrorCode.NONE)
         return Decision(ErrorCode.NONE, (offset_tombstone(group_id, topic, partition),))
 
@@ -183,7 +204,7 @@ class GroupShard:
             tombstones, has_none_left = self.offsets.tombstones_of_expired(
                 group.group_id, group.is_subscribed_to, is_expired
             )
-        if has_none_left and group.state is ClassicGroupState.EMPTY:
+        if has_none_left and group.state is ClassicGroupState.EMPTY and not self.offsets.has_pending(group.group_id):
             tombstones.append(group_tombstone(group.group_id))
         return tombstones
 

@@ -1,7 +1,7 @@
-"""OffsetCommit: whether a group takes offsets from this member now, and the records that keep them.
+"""OffsetCommit and TxnOffsetCommit: whether a group takes offsets from this member now, and the records that keep them.
 
 Committing is no part of the group's state machine but asks it: a generation must fit, and a commit is also a sign of
-life.
+life. One within a transaction is no sign of life, and may name nobody: the producer's epoch stands for it (KIP-447).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...protocol.messages.offset_commit import OffsetCommitRequest
+    from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from .classic_group import ClassicGroup
     from .group_effects import Moment
 
@@ -67,6 +68,22 @@ def _check_member(group: ClassicGroup, request: OffsetCommitRequest, now: Moment
     return ErrorCode.NONE
 
 
+def check_transactional_commit(group: ClassicGroup | None, request: TxnOffsetCommitRequest) -> ErrorCode:
+    """Whether the group accepts the commit of a transaction."""
+    generation = request.generation_id
+    if group is None:
+        return ErrorCode.NONE if generation < 0 else ErrorCode.ILLEGAL_GENERATION
+    if group.state is ClassicGroupState.DEAD:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE
+    names_nobody = not request.member_id and request.group_instance_id is None
+    if generation < 0 and (group.state is ClassicGroupState.EMPTY or names_nobody):
+        return ErrorCode.NONE
+    code = group.members.check(request.member_id, request.group_instance_id)
+    if code is not ErrorCode.NONE:
+        return code
+    return ErrorCode.NONE if generation == group.generation else ErrorCode.ILLEGAL_GENERATION
+
+
 def is_metadata_too_large(metadata: str | None, units_max: int) -> bool:
     """Whether the metadata has more UTF-16 units than offset.metadata.max.bytes; that is what Kafka counts."""
     if metadata is None or len(metadata) * 2 <= units_max:
@@ -84,6 +101,21 @@ def commit_records(
     return tuple(
         offset_commit_record(
             request.group_id, commit.topic, commit.partition, _commit_value(commit, now.wall_ms, expires_ms)
+        )
+        for commit in commits
+    )
+
+
+def transactional_commit_records(
+    group_id: str, commits: Iterable[OffsetToCommit], now: Moment
+) -> tuple[GroupRecord, ...]:
+    """The records of accepted offsets. They carry no topic id: the request has none, as in Kafka."""
+    return tuple(
+        offset_commit_record(
+            group_id,
+            commit.topic,
+            commit.partition,
+            _commit_value(commit._replace(topic_id=ZERO_UUID), now.wall_ms, -1),
         )
         for commit in commits
     )
