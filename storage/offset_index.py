@@ -131,15 +131,12 @@ class OffsetIndex:
             content = file.read()
         if len(content) % ENTRY_BYTES:
             raise CorruptIndex(f"{self.path}: {len(content)} bytes are not whole entries of {ENTRY_BYTES}")
-        interleaved = array("I", content)
+        count = -(-len(content.rstrip(b"\0")) // ENTRY_BYTES)
+        interleaved = array("I", content[: count * ENTRY_BYTES])
         if sys.byteorder == "little":
             interleaved.byteswap()
-        offsets, positions = interleaved[0::2], interleaved[1::2]
-        count = len(offsets)
-        while count and not offsets[count - 1] and not positions[count - 1]:
-            count -= 1
-        self._offsets, self._positions = offsets[:count], positions[:count]
-        self._saved = count if count == len(offsets) else -1
+        self._offsets, self._positions = interleaved[0::2], interleaved[1::2]
+        self._saved = count if count * ENTRY_BYTES == len(content) else -1
 
     def check(self, log_bytes: int) -> None:
         """Raise CorruptIndex when the last entry cannot belong to a log of that size."""
