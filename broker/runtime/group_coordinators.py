@@ -16,11 +16,13 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.join_group import JoinGroupResponse
 from ...storage.append import AppendError
 from ..coordinators.group_effects import Append, Caller, Moment, Reply, append_error
+from ..coordinators.group_offsets import NO_PRODUCER_ID
 from ..coordinators.group_shard import GroupShard
+from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
 from ..request import Deferred
-from .group_log import GroupLog
+from .group_log import GroupLog, LoggedMarker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.leave_group import MemberIdentity, MemberResponse
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+    from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from ..clock import Clock
     from ..coordinators.classic_group import ClassicGroup
     from ..coordinators.group_effects import Effect
@@ -131,8 +134,11 @@ class GroupCoordinators(MetadataListener):
 
     def _load(self, hosted: HostedShard) -> None:
         count = 0
-        for offset, record in hosted.log.read_all():
-            hosted.shard.replay(record, offset)
+        for logged in hosted.log.read_all():
+            if isinstance(logged, LoggedMarker):
+                hosted.shard.end_transaction(logged.producer_id, is_commit=logged.is_commit)
+            else:
+                hosted.shard.replay(logged.record, logged.offset, logged.producer_id)
             count += 1
         if count:
             logger.info("%s: %d groups from %d records", hosted.log.partition.name, len(hosted.shard.groups), count)
@@ -198,6 +204,18 @@ class GroupCoordinators(MetadataListener):
         self._arm_group(hosted, request.group_id)
         return decision.code or self.write(hosted, decision.records)
 
+    def commit_in_transaction(
+        self, hosted: HostedShard, request: TxnOffsetCommitRequest, commits: list[OffsetToCommit]
+    ) -> ErrorCode:
+        """Keep offsets of partitions that exist for when the producer's transaction is committed."""
+        decision = hosted.shard.commit_in_transaction(request, commits, self._now())
+        producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+        return decision.code or append_error(self._append(hosted, decision.records, producer))
+
+    def end_transaction(self, partition_index: int, producer_id: int, *, is_commit: bool) -> None:
+        """A marker was written to a partition of `__consumer_offsets`: its pending offsets hold now, or never will."""
+        self._hosted[partition_index].shard.end_transaction(producer_id, is_commit=is_commit)
+
     def write(self, hosted: HostedShard, records: tuple[GroupRecord, ...]) -> ErrorCode:
         """Append and replay what was decided; NONE, or what the client is told when it cannot be written."""
         return append_error(self._append(hosted, records))
@@ -254,16 +272,19 @@ class GroupCoordinators(MetadataListener):
         code = self._append(hosted, effect.records)
         return effect.written() if code is ErrorCode.NONE else effect.refused(code)
 
-    def _append(self, hosted: HostedShard, records: tuple[GroupRecord, ...]) -> ErrorCode:
+    def _append(
+        self, hosted: HostedShard, records: tuple[GroupRecord, ...], producer: ProducerIdAndEpoch | None = None
+    ) -> ErrorCode:
         if not records:
             return ErrorCode.NONE
         try:
-            base_offset = hosted.log.append(records, self._clock.now_ms())
+            base_offset = hosted.log.append(records, self._clock.now_ms(), producer)
         except AppendError as error:
             logger.error("%s does not take a group's records: %s", hosted.log.partition.name, error.message)
             return error.code
+        producer_id = NO_PRODUCER_ID if producer is None else producer.producer_id
         for offset, record in enumerate(records, base_offset):
-            hosted.shard.replay(record, offset)
+            hosted.shard.replay(record, offset, producer_id)
         return ErrorCode.NONE
 
     def _answer(self, reply: Reply) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...protocol.control_records import ControlRecordType, control_record_type
 from ...protocol.errors import ProtocolError
+from ...protocol.record_batch import NO_PRODUCER_ID
 from ...protocol.records import Record, build_batch, read_records
 from ...storage.append import AppendOrigin
+from ...storage.producer_replay import end_txn_marker
 from ..coordinators.group_records import GroupRecord, decode_record, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ...protocol.record_batch import BatchHeader
+    from ..coordinators.transaction_init import ProducerIdAndEpoch
     from .commit_barrier import CommitBarrier
     from .partitions import Partition
 
@@ -26,6 +28,15 @@ class LoggedRecord(NamedTuple):
 
     offset: int
     record: GroupRecord
+    producer_id: int
+    """Whose transaction it is part of; -1: of none."""
+
+
+class LoggedMarker(NamedTuple):
+    """The end of a transaction."""
+
+    producer_id: int
+    is_commit: bool
 
 
 class GroupLog:
@@ -47,15 +58,19 @@ class GroupLog:
         """Call back when all that is written now may be spoken of, or never will be."""
         self.partition.when_committed(self.partition.log.log_end_offset, told)
 
-    def append(self, records: Sequence[GroupRecord], now_ms: int) -> int:
+    def append(self, records: Sequence[GroupRecord], now_ms: int, producer: ProducerIdAndEpoch | None = None) -> int:
         """Write records as one batch; return the offset of the first. Raises AppendError.
 
-        A request that does so is answered when they are committed.
+        With a producer they are part of its transaction. A request that writes is answered when that is committed.
         """
         base_offset = self.partition.log.log_end_offset
         batch = build_batch(
             [Record(base_offset + i, now_ms, *encode_record(record)) for i, record in enumerate(records)],
             base_offset=base_offset,
+            producer_id=NO_PRODUCER_ID if producer is None else producer.producer_id,
+            producer_epoch=-1 if producer is None else producer.epoch,
+            base_sequence=-1 if producer is None else 0,
+            is_transactional=producer is not None,
         )
         appended = self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
         if not self.is_committed:
@@ -63,31 +78,19 @@ class GroupLog:
             self._commits.pending.append(lambda told: self.partition.when_committed(end_offset, told))
         return appended.base_offset
 
-    def read_all(self) -> Iterator[LoggedRecord]:
-        """Yield every record that holds, in the order in which it came to hold.
-
-        Offsets that Kafka wrote in a transaction hold from the commit on; those of an aborted or unfinished one never.
-        """
+    def read_all(self) -> Iterator[LoggedRecord | LoggedMarker]:
+        """Yield every record and every end of a transaction, in the order of the log."""
         log = self.partition.log
-        pending: dict[int, list[LoggedRecord]] = {}
         for batch, header in log.batches(log.log_start_offset):
-            if header.is_control:
-                ended = pending.pop(header.producer_id, [])
-                if self._is_commit(batch, header):
-                    yield from ended
-            elif header.is_transactional:
-                pending.setdefault(header.producer_id, []).extend(self._decoded(batch, header))
-            else:
-                for logged in self._decoded(batch, header):
-                    if logged.record.value is None:
-                        _drop_pending(pending, logged.record)
-                    yield logged
-
-    @staticmethod
-    def _is_commit(batch: memoryview, header: BatchHeader) -> bool:
-        return any(control_record_type(record) is ControlRecordType.COMMIT for record in read_records(batch, 0, header))
+            if not header.is_control:
+                yield from self._decoded(batch, header)
+                continue
+            marker = end_txn_marker(batch, header)
+            if marker is not None:
+                yield LoggedMarker(header.producer_id, not marker.is_abort)
 
     def _decoded(self, batch: memoryview, header: BatchHeader) -> Iterator[LoggedRecord]:
+        producer_id = header.producer_id if header.is_transactional else NO_PRODUCER_ID
         for record in read_records(batch, 0, header):
             if record.key is None:
                 continue
@@ -97,10 +100,4 @@ class GroupLog:
                 logger.error("%s: the record at %d is passed over: %s", self.partition.name, record.offset, error)
                 continue
             if decoded is not None:
-                yield LoggedRecord(record.offset, decoded)
-
-
-def _drop_pending(pending: dict[int, list[LoggedRecord]], tombstone: GroupRecord) -> None:
-    """A tombstone also ends what an open transaction would bring."""
-    for producer_id, logged in pending.items():
-        pending[producer_id] = [one for one in logged if one.record.key != tombstone.key]
+                yield LoggedRecord(record.offset, decoded, producer_id)
