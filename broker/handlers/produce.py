@@ -103,10 +103,11 @@ def _tell_readers(
     """Answer the fetches that waited for what is committed; return what is not, whose readers the sync will tell."""
     uncommitted = []
     for partition, answer in written:
-        if partition.log.high_watermark != partition.log.log_end_offset:
+        if partition.log.high_watermark == partition.log.log_end_offset:
+            if partition.watches:
+                partition_grew(partition)
+        elif not answer.error_code:
             uncommitted.append((partition, answer))
-        elif partition.watches:
-            partition_grew(partition)
     return uncommitted
 
 

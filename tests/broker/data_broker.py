@@ -97,6 +97,16 @@ class DataBroker(GroupBroker):
         response = self.ask(produce, request, version)
         return None if response is None else response.responses[0].partition_responses
 
+    def start_produce(self, topic: str, records: bytes | None = None) -> Deferred[Any]:
+        """The parked answer to a batch for the first partition of a topic that is synced."""
+        data = [PartitionProduceData(index=0, records=batch() if records is None else records)]
+        request = ProduceRequest(
+            acks=-1, timeout_ms=1000, topic_data=[TopicProduceData(name=topic, partition_data=data)]
+        )
+        answer = self.ask(produce, request, 9)
+        assert isinstance(answer, Deferred)
+        return answer
+
     def produce(
         self, topic: str, records: bytes | None = None, *, partition: int = 0, **fields: Any
     ) -> PartitionProduceResponse:

@@ -16,6 +16,7 @@ from ottla.protocol.compiler import decode, encode
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.recovery import open_log
 
+from ..held_background import HeldBackground
 from .metadata_broker import MetadataBroker
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class FolderLogs:
             partition=index,
             topic_id=topic_id,
             config=config,
-            environment=StorageEnvironment(files=self.broker.disk),
+            environment=StorageEnvironment(files=self.broker.disk, background=self.broker.background),
             now_ms=self.broker.clock.now_ms(),
         )
         self.opened.append(log)
@@ -61,6 +62,7 @@ class GroupBroker(MetadataBroker):
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self.background = HeldBackground()
         options = ("offsets.topic.num.partitions=3", "group.initial.rebalance.delay.ms=0", *options)
         super().__init__(folder, options)
         self.run()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from ottla.protocol.compression import Compression
 from ottla.protocol.errors import ErrorCode
 
 from ..data_broker import FIRST_TIMESTAMP, DataBroker, batch, told
+from ..group_broker import arrived
 
 
 @pytest.fixture
@@ -208,3 +211,55 @@ def test_a_partition_off_line(broker):
     broker.partitions.get("t", 0).take_offline("the disk is gone")
     assert refused(broker.produce("t")) == "KAFKA_STORAGE_ERROR"
     assert outcome(broker.produce("t", partition=1)) == ("NONE", 0, 0)
+
+
+def produced(answer):
+    """What a parked produce of one partition was answered."""
+    return arrived(answer, 9).responses[0].partition_responses[0]
+
+
+class TestFlushMessages:
+    @pytest.fixture
+    def synced(self, broker):
+        """A topic of which each record is synced, on a disk that takes its time."""
+        broker.create("synced", flush_messages="1")
+        broker.background.hold = True
+        return broker
+
+    def test_one_sync_answers_all_producers_that_wait(self, synced):
+        waiting = [synced.start_produce("synced", batch(2)) for _ in range(5)]
+        synced.background.finish_one()
+        assert [one.is_complete for one in waiting] == [True] + [False] * 4
+        synced.background.finish_one()
+        assert not synced.background.waiting
+        assert [produced(one).base_offset for one in waiting] == [0, 2, 4, 6, 8]
+
+    def test_readers_see_it_when_it_is_on_the_disk(self, synced):
+        partition = synced.partitions.get("synced", 0)
+        synced.start_produce("synced", batch(3))
+        assert (partition.log.high_watermark, partition.log.log_end_offset) == (0, 3)
+        synced.background.finish_all()
+        assert partition.log.high_watermark == 3
+
+    def test_others_do_not_wait(self, synced):
+        first, second = synced.start_produce("synced"), synced.produce("t")
+        assert not first.is_complete
+        assert second.error_code == 0
+
+    def test_a_duplicate_waits_for_the_sync_of_what_it_repeats(self, synced):
+        sent = batch(producer_id=9, producer_epoch=0, base_sequence=0)
+        waiting = [synced.start_produce("synced", sent) for _ in range(2)]
+        assert not any(one.is_complete for one in waiting)
+        synced.background.finish_all()
+        assert [outcome(produced(one))[:2] for one in waiting] == [("NONE", 0)] * 2
+
+    def test_a_sync_that_fails_is_an_error_and_takes_the_partition_off_line(self, synced, monkeypatch):
+        def fail(descriptor):
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(synced.disk, "fsync", fail)
+        waiting = synced.start_produce("synced")
+        synced.background.finish_all()
+        assert outcome(produced(waiting)) == ("KAFKA_STORAGE_ERROR", -1, -1)
+        assert refused(synced.produce("synced")) == "KAFKA_STORAGE_ERROR"
+        assert synced.produce("t").error_code == 0

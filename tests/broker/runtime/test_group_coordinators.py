@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from ottla.broker.handlers import (
     delete_groups,
@@ -249,3 +251,46 @@ def test_java_hashes_utf16_and_takes_its_smallest_number_for_zero():
     assert partition_for("polygenelubricants", 50) == 0  # hashes to -2**31
     assert partition_for("\u00e9", 50) == 233 % 50
     assert partition_for("\U0001f600", 50) == abs(31 * 0xD83D + 0xDE00) % 50
+
+
+class TestSyncedLog:
+    """`flush.messages` on `__consumer_offsets`: nobody is told what is not on the disk."""
+
+    @pytest.fixture
+    def synced(self, broker):
+        broker.metadata.set_configs(2, OFFSETS_TOPIC, {"flush.messages": "1"})
+        broker.background.hold = True
+        return broker
+
+    def test_an_assignment_is_told_when_it_is_on_the_disk(self, synced):
+        parked = join(synced)
+        synced.advance(0)
+        synced.background.finish_all()
+        joined = arrived(parked, 3)
+        waiting = sync(synced, joined.member_id, joined.generation_id, [(joined.member_id, b"A")])
+        assert not waiting.is_complete
+        synced.background.finish_all()
+        assert arrived(waiting, 4).assignment == b"A"
+
+    def test_a_disk_that_fails_sends_clients_to_look_for_the_coordinator(self, synced, monkeypatch):
+        parked = join(synced)
+        synced.advance(0)
+        synced.background.finish_all()
+        joined = arrived(parked, 3)
+
+        def fail(descriptor):
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(synced.disk, "fsync", fail)
+        waiting = sync(synced, joined.member_id, joined.generation_id, [(joined.member_id, b"A")])
+        synced.background.finish_all()
+        assert arrived(waiting, 4).error_code == ErrorCode.NOT_COORDINATOR
+
+    def test_a_commit_holds_its_own_answer_back(self, synced):
+        assert commit(synced, 5) is ErrorCode.NONE
+        assert len(synced.commits.pending) == 1
+        told = []
+        synced.commits.pending.pop()(told.append)
+        assert told == []
+        synced.background.finish_all()
+        assert told == [None]
