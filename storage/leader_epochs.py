@@ -1,6 +1,8 @@
 """Which leader epoch began at which offset: the answer to OffsetForLeaderEpoch, and what truncation relies on.
 
-Epochs and start offsets both ascend strictly. The file `leader-epoch-checkpoint` follows each change.
+Epochs and start offsets both ascend strictly. The file `leader-epoch-checkpoint` has every epoch that wrote records.
+Two things it may lack, since opening a log finds them again: an epoch without records, which the metadata knows,
+and the loss of epochs below the log's start. So ten thousand partitions that get a new leader write no file.
 Kafka: `LeaderEpochFileCache`.
 """
 
@@ -29,7 +31,7 @@ class EpochEntry(NamedTuple):
 class LeaderEpochs:
     """The epochs of one partition's log, in memory and in its checkpoint file."""
 
-    __slots__ = ("_entries", "_files", "_path", "latest_epoch")
+    __slots__ = ("_entries", "_files", "_path", "latest_epoch", "saved_epoch")
 
     def __init__(self, path: str, files: Files, entries: list[EpochEntry] | None = None) -> None:
         self._path = path
@@ -37,6 +39,8 @@ class LeaderEpochs:
         self._entries = entries or []
         # Read on each append, so it is kept rather than computed; -1 when there is none.
         self.latest_epoch = self._entries[-1].epoch if self._entries else UNDEFINED_EPOCH
+        # The latest that the file has; records of a later one must not be written before it is there.
+        self.saved_epoch = self.latest_epoch
 
     @classmethod
     def load(cls, path: str, files: Files) -> LeaderEpochs:
@@ -51,8 +55,8 @@ class LeaderEpochs:
         """All epochs, oldest first."""
         return list(self._entries)
 
-    def assign(self, epoch: int, start_offset: int) -> None:
-        """Begin `epoch` at `start_offset`; an epoch that is known, or older than the latest, changes nothing.
+    def announce(self, epoch: int, start_offset: int) -> None:
+        """Begin `epoch` at `start_offset` without records; an epoch that is known, or older, changes nothing.
 
         Entries at or after `start_offset` go: an epoch that wrote nothing before the next began has no range.
         """
@@ -60,6 +64,12 @@ class LeaderEpochs:
             return
         kept = [entry for entry in self._entries if entry.start_offset < start_offset]
         self._replace([*kept, EpochEntry(epoch, start_offset)])
+
+    def assign(self, epoch: int, start_offset: int) -> None:
+        """Begin `epoch` as `announce` does, and see that the file has it. Raises OSError."""
+        self.announce(epoch, start_offset)
+        if self.saved_epoch != self.latest_epoch:
+            self._save()
 
     def epoch_for_offset(self, offset: int) -> int:
         """The epoch that an offset was, or would be, written in; -1 when it is older than all that is known."""
@@ -84,6 +94,7 @@ class LeaderEpochs:
         """Forget epochs that begin at or after `end_offset`."""
         if self._entries and self._entries[-1].start_offset >= end_offset:
             self._replace([entry for entry in self._entries if entry.start_offset < end_offset])
+            self._save()
 
     def truncate_from_start(self, start_offset: int) -> None:
         """Forget epochs that ended at or before `start_offset`; the one that reaches over it begins there."""
@@ -97,9 +108,13 @@ class LeaderEpochs:
         """Forget everything."""
         if self._entries:
             self._replace([])
+            self._save()
+
+    def _save(self) -> None:
+        write_epochs(self._files, self._path, self._entries)
+        self.saved_epoch = self.latest_epoch
 
     def _replace(self, entries: list[EpochEntry]) -> None:
-        write_epochs(self._files, self._path, entries)
         self._entries = entries
         self.latest_epoch = entries[-1].epoch if entries else UNDEFINED_EPOCH
 

@@ -236,8 +236,8 @@ class Log:
         length = len(batch)
         if self.active.should_roll(self._roll_config, length, last_offset, timestamp, now_ms):
             self._roll_for(length, base_offset, now_ms)
-        if leader_epoch > self.leader_epochs.latest_epoch:
-            self.leader_epochs.assign(leader_epoch, base_offset)
+        if leader_epoch > self.leader_epochs.saved_epoch:
+            self._begin_epoch(leader_epoch, base_offset)
         marker = None
         has_producer = header.producer_id >= 0
         if has_producer:
@@ -267,6 +267,12 @@ class Log:
         completed = self.producers.record(header, base_offset, marker)
         if completed is not None:
             index_completed(self.producers, self.active, completed, self._environment.files)
+
+    def _begin_epoch(self, leader_epoch: int, base_offset: int) -> None:
+        try:
+            self.leader_epochs.assign(leader_epoch, base_offset)
+        except OSError as error:
+            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.directory}: {error.strerror}") from error
 
     def _roll_for(self, length: int, base_offset: int, now_ms: int) -> None:
         if length > self.config.segment_bytes:

@@ -256,5 +256,5 @@ class Partitions(MetadataListener):
         directory_id = image.directories[0] if image.directories else bytes(16)
         log = self._logs.open(topic.name, image.index, topic.topic_id, config, directory_id)
         log.high_watermark = log.log_end_offset
-        log.leader_epochs.assign(image.leader_epoch, log.log_end_offset)
+        log.leader_epochs.announce(image.leader_epoch, log.log_end_offset)
         return Partition(topic.name, topic.topic_id, image.index, image.leader_epoch, log)

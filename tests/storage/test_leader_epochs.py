@@ -43,6 +43,32 @@ class TestAssign:
         assert epochs.entries() == [(2, 10), (3, 20), (8, 40)]
 
 
+class TestAnnounce:
+    def test_an_epoch_without_records_is_known_but_not_in_the_file(self, epochs, path):
+        epochs.announce(9, 50)
+        assert epochs.entries()[-1] == (9, 50)
+        assert (epochs.latest_epoch, epochs.saved_epoch) == (9, 7)
+        assert "9 50" not in path.read_text()
+
+    def test_it_reaches_the_file_with_its_first_records(self, epochs, path):
+        epochs.announce(9, 50)
+        epochs.assign(9, 50)
+        assert path.read_text() == "0\n4\n2 10\n3 20\n7 40\n9 50\n"
+        assert epochs.saved_epoch == 9
+
+    def test_one_that_never_wrote_leaves_no_trace(self, epochs, path):
+        epochs.announce(9, 50)
+        epochs.announce(10, 50)
+        epochs.assign(10, 50)
+        assert LeaderEpochs.load(str(path), OS_FILES).entries() == [(2, 10), (3, 20), (7, 40), (10, 50)]
+
+    def test_what_a_truncation_leaves_is_in_the_file(self, epochs, path):
+        epochs.announce(9, 50)
+        epochs.truncate_from_end(45)
+        assert (epochs.latest_epoch, epochs.saved_epoch) == (7, 7)
+        assert LeaderEpochs.load(str(path), OS_FILES).entries() == epochs.entries()
+
+
 class TestQuestions:
     @pytest.mark.parametrize(("offset", "epoch"), [(9, -1), (10, 2), (19, 2), (20, 3), (39, 3), (40, 7), (1000, 7)])
     def test_the_epoch_of_an_offset(self, epochs, offset, epoch):
@@ -92,9 +118,17 @@ class TestTruncation:
         ],
     )
     def test_from_the_start(self, epochs, path, start, kept):
+        before = path.read_text()
         epochs.truncate_from_start(start)
-        assert epochs.entries() == LeaderEpochs.load(str(path), OS_FILES).entries() == kept
+        assert epochs.entries() == kept
         assert epochs.latest_epoch == 7
+        # The file follows with the next epoch; whoever reads it before that cuts it off at the same place.
+        assert path.read_text() == before
+        again = LeaderEpochs.load(str(path), OS_FILES)
+        again.truncate_from_start(start)
+        assert again.entries() == kept
+        epochs.assign(8, 70)
+        assert LeaderEpochs.load(str(path), OS_FILES).entries() == [*kept, (8, 70)]
 
     def test_of_everything(self, epochs, path):
         epochs.clear()

@@ -159,6 +159,21 @@ class TestFullDisk:
         assert append(log, b"c", producer_id=7, producer_epoch=0, base_sequence=0).base_offset == 1
         assert values_of(log) == {0: b"a", 1: b"c"}
 
+    def test_an_epoch_that_cannot_be_saved_keeps_its_records_out(self, home):
+        disk = Disk()
+        place = home(files=disk)
+        log = place.open()
+        append(log, b"a", leader_epoch=1)
+        log.leader_epochs.announce(2, 1)
+        disk.room_bytes = 0
+        with pytest.raises(AppendError, match="No space left") as refused:
+            append(log, b"b", leader_epoch=2)
+        assert refused.value.code is ErrorCode.KAFKA_STORAGE_ERROR
+        assert log.log_end_offset == 1
+        disk.room_bytes = None
+        append(log, b"c", leader_epoch=2)
+        assert (place.directory / "leader-epoch-checkpoint").read_text() == "0\n2\n1 0\n2 1\n"
+
     def test_a_roll_that_fails_is_tried_again_by_the_next_append(self, home):
         disk = Disk()
         log = home(files=disk, segment_bytes=200).open()
