@@ -25,7 +25,8 @@ from .dispatch import Dispatcher
 from .metadata.broker_image import Endpoint
 from .metadata.cluster_metadata import ClusterMetadata
 from .metadata.features import UnsupportedFeature
-from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, UnreadableMetadata, metadata_log_config
+from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, metadata_log_config
+from .metadata.metadata_reader import UnreadableMetadata
 from .metadata.refusal import Refused
 from .metadata.registration import BrokerIdentity
 from .runtime.commit_barrier import CommitBarrier
@@ -158,7 +159,7 @@ class Broker:
         config = self._config
         home = directories.at(config.metadata_log_dir)
         log = home.open_log(METADATA_TOPIC, 0, METADATA_TOPIC_ID, metadata_log_config(config), self._clock.now_ms())
-        metadata_log = MetadataLog(log, self._environment.files, self._clock, config.node_id, self._commits)
+        metadata_log = MetadataLog(log, self._environment, self._clock, config.node_id, self._commits)
         return ClusterMetadata.load(
             metadata_log, cluster_id=directories.cluster_id, config=config, new_uuid=_random_uuid
         )

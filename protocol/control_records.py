@@ -136,11 +136,34 @@ def leader_change_batch(
     base_offset: int,
     partition_leader_epoch: int,
     timestamp_ms: int,
+    following: Sequence[Message] = (),
 ) -> bytearray:
-    """The batch with which a leader opens its epoch of the metadata log."""
+    """The batch with which a leader opens its epoch of the metadata log; other control records may follow in it."""
     voters = [Voter(voter_id=voter_id) for voter_id in voter_ids]
     message = LeaderChangeMessage(leader_id=leader_id, voters=voters, granting_voters=voters)
-    record = Record(base_offset, timestamp_ms, control_key(ControlRecordType.LEADER_CHANGE), encode(message, 0))
-    return build_batch(
-        [record], base_offset=base_offset, partition_leader_epoch=partition_leader_epoch, is_control=True
+    return control_batch(
+        [message, *following],
+        base_offset=base_offset,
+        partition_leader_epoch=partition_leader_epoch,
+        timestamp_ms=timestamp_ms,
     )
+
+
+def control_batch(
+    messages: Sequence[Message], *, base_offset: int, partition_leader_epoch: int, timestamp_ms: int
+) -> bytearray:
+    """A batch of control records of a metadata log or its snapshot. KeyError for a message that is none."""
+    records = [
+        Record(base_offset + i, timestamp_ms, control_key(_KINDS[type(message)]), encode(message, 0))
+        for i, message in enumerate(messages)
+    ]
+    return build_batch(records, base_offset=base_offset, partition_leader_epoch=partition_leader_epoch, is_control=True)
+
+
+_KINDS: dict[type[Message], ControlRecordType] = {
+    LeaderChangeMessage: ControlRecordType.LEADER_CHANGE,
+    SnapshotHeaderRecord: ControlRecordType.SNAPSHOT_HEADER,
+    SnapshotFooterRecord: ControlRecordType.SNAPSHOT_FOOTER,
+    KRaftVersionRecord: ControlRecordType.KRAFT_VERSION,
+    VotersRecord: ControlRecordType.KRAFT_VOTERS,
+}

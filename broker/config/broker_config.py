@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+_MINUTE_MS = 60_000
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -70,6 +72,10 @@ class BrokerConfig:
     log_initial_task_delay_ms: int
     metadata_log_segment_bytes: int
     metadata_log_segment_ms: int
+    metadata_log_max_record_bytes_between_snapshots: int
+    metadata_log_max_snapshot_interval_ms: int
+    metadata_max_retention_bytes: int
+    metadata_max_retention_ms: int
 
     # Groups
     group_min_session_timeout_ms: int
@@ -94,7 +100,12 @@ class BrokerConfig:
     @property
     def offsets_retention_ms(self) -> int:
         """`offsets.retention.minutes` in milliseconds."""
-        return self.offsets_retention_minutes * 60_000
+        return self.offsets_retention_minutes * _MINUTE_MS
+
+    @property
+    def metadata_look_interval_ms(self) -> int:
+        """How often the metadata log is looked after: each minute, as Kafka cleans it, or when snapshots are due."""
+        return min(self.metadata_log_max_snapshot_interval_ms or _MINUTE_MS, _MINUTE_MS)
 
     @property
     def controller_listener_names(self) -> tuple[str, ...]:

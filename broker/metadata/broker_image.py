@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...protocol.stored.metadata import BrokerEndpoint, BrokerFeature, RegisterBrokerRecord
+
 if TYPE_CHECKING:
-    from ...protocol.stored.metadata import BrokerRegistrationChangeRecord, RegisterBrokerRecord
+    from ...protocol.stored.metadata import BrokerRegistrationChangeRecord
 
 
 class Endpoint(NamedTuple):
@@ -55,6 +57,28 @@ class BrokerImage:
             in_controlled_shutdown=record.in_controlled_shutdown,
             log_dirs=tuple(record.log_dirs),
             cordoned_log_dirs=None if cordoned is None else tuple(cordoned),
+        )
+
+    def to_record(self) -> RegisterBrokerRecord:
+        """The REGISTER_BROKER record that states this broker in full, as a snapshot holds it."""
+        cordoned = self.cordoned_log_dirs
+        return RegisterBrokerRecord(
+            broker_id=self.broker_id,
+            incarnation_id=self.incarnation_id,
+            broker_epoch=self.broker_epoch,
+            end_points=[
+                BrokerEndpoint(name=e.listener_name, host=e.host, port=e.port, security_protocol=e.security_protocol)
+                for e in self.endpoints
+            ],
+            features=[
+                BrokerFeature(name=name, min_supported_version=levels.lowest, max_supported_version=levels.highest)
+                for name, levels in self.features.items()
+            ],
+            rack=self.rack,
+            fenced=self.fenced,
+            in_controlled_shutdown=self.in_controlled_shutdown,
+            log_dirs=list(self.log_dirs),
+            cordoned_log_dirs=None if cordoned is None else list(cordoned),
         )
 
     def merge(self, change: BrokerRegistrationChangeRecord) -> BrokerImage:

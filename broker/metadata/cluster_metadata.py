@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.stored import metadata as stored
 from ...storage.append import AppendError
-from .features import check_finalized
+from .features import METADATA_VERSION, check_finalized
 from .image import MetadataImage, ReplayError, ResourceType
 from .internal_topics import internal_topic
-from .metadata_log import MetadataLog, UnreadableMetadata
+from .metadata_reader import UnreadableMetadata
 from .partition_creation import plan_partitions
 from .refusal import Refused
 from .registration import (
@@ -27,6 +27,7 @@ from .registration import (
     levels_of,
     registration_record,
 )
+from .snapshot_generator import SnapshotGenerator, SnapshotSettings
 from .topic_configs import checked_topic_configs
 from .topic_creation import (
     NewTopic,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from ...protocol.schema import Message
     from ..config.broker_config import BrokerConfig
+    from .metadata_log import MetadataLog
     from .partition_image import TopicImage
 
 logger = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class ClusterMetadata:
         self._new_uuid = new_uuid
         self._first_records = first_records
         self._transaction_is_open = transaction_is_open
+        self.snapshots = SnapshotGenerator(log, image, SnapshotSettings.of(config), log.clock)
 
     @classmethod
     def load(
@@ -100,18 +103,21 @@ class ClusterMetadata:
         """Replay the log; nothing is written. UnreadableMetadata and UnsupportedFeature say what cannot be served."""
         image = MetadataImage(cluster_id, config.node_id)
         transactions = TransactionFilter()
+        sources: dict[str, str] = {}
         offset = -1
         try:
             for offset, record in log.read():
+                if isinstance(record, stored.FeatureLevelRecord):
+                    sources[record.name] = f"{log.directory} at offset {offset}"
                 for decided_offset, decided in transactions.offer(offset, record):
                     image.replay(decided)
                     image.last_offset = decided_offset
         except ReplayError as error:
-            raise UnreadableMetadata(f"__cluster_metadata-0 at offset {offset}: {error}") from error
+            raise UnreadableMetadata(f"{log.directory} at offset {offset}: {error}") from error
         first_records: Sequence[Message] = ()
         if not image.features:
             first_records = first_feature_records(log.bootstrap_records(), config.min_insync_replicas)
-        check_finalized(image.features | levels_of(first_records))
+        check_finalized(image.features | levels_of(first_records), sources)
         return cls(
             log=log,
             image=image,
@@ -275,8 +281,9 @@ class ClusterMetadata:
 
     def _apply(self, records: Sequence[Message]) -> None:
         """Append a decision and replay it: the one way in which the image changes while the broker runs."""
+        level = levels_of(records).get(METADATA_VERSION) or self.image.features[METADATA_VERSION]
         try:
-            offset = self._log.append(records)
+            offset = self._log.append(records, level)
         except AppendError as error:
             logger.error("the metadata log does not take a change: %s", error.message)
             raise Refused(error.code, error.message) from error
@@ -284,6 +291,7 @@ class ClusterMetadata:
             self.image.replay(record)
             self.image.last_offset = offset
             offset += 1
+        self.snapshots.appended()
 
     def _tell_config_changed(self, resource_type: int, name: str) -> None:
         for listener in self.listeners:

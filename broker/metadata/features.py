@@ -46,17 +46,29 @@ class UnsupportedFeature(ValueError):
     """A log finalizes a feature, or a level of one, that this broker cannot work with."""
 
 
-def check_finalized(finalized: Mapping[str, int]) -> None:
-    """UnsupportedFeature when a directory needs more than this broker knows."""
+def check_finalized(finalized: Mapping[str, int], sources: Mapping[str, str]) -> None:
+    """UnsupportedFeature when a directory needs more than this broker knows.
+
+    `sources` says by feature where its level was read, for the message.
+    """
     for name, level in finalized.items():
         feature = FEATURES.get(name)
+        source = sources.get(name, "the metadata log")
         if feature is None:
-            raise UnsupportedFeature(f"the metadata log finalizes feature {name} at {level}, which is not known")
+            raise UnsupportedFeature(
+                f"{source} finalizes feature {name} at {level}, which is not known; "
+                "open the directory with the version that wrote it"
+            )
         if not feature.lowest <= level <= feature.highest:
             raise UnsupportedFeature(
-                f"the metadata log finalizes feature {name} at {level}, supported are {feature.lowest} "
-                f"to {feature.highest}"
+                f"{source} finalizes feature {name} at {level}, supported are {feature.lowest} to {feature.highest}; "
+                f"{_way_out(feature, level)}"
             )
+
+
+def _way_out(feature: Feature, level: int) -> str:
+    change, wanted = ("downgrade", feature.highest) if level > feature.highest else ("upgrade", feature.lowest)
+    return f"let the Kafka that wrote it change that: kafka-features {change} --feature {feature.name}={wanted}"
 
 
 def supported_features(api_version: int) -> list[SupportedFeatureKey]:

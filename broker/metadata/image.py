@@ -73,6 +73,26 @@ class MetadataImage:
             raise ReplayError(f"{type(record).__name__} is not part of the cluster's state")
         apply(self, record)
 
+    def copy(self) -> MetadataImage:
+        """The image as it is now, which later changes do not reach.
+
+        What an image holds is replaced, never changed, so a copy costs one reference for each partition and config.
+        """
+        copied = MetadataImage(self.cluster_id, self.node_id)
+        copied.last_offset = self.last_offset
+        for topic in self.topics_by_name.values():
+            copied._add_topic(TopicImage(topic.name, topic.topic_id, topic.partitions))
+        copied.brokers = self.brokers.copy()
+        copied.controllers = self.controllers.copy()
+        copied.configs = {resource: configs.copy() for resource, configs in self.configs.items()}
+        copied.features = self.features.copy()
+        copied.next_producer_id = self.next_producer_id
+        copied.client_quotas = {entity: quotas.copy() for entity, quotas in self.client_quotas.items()}
+        copied.acls = self.acls.copy()
+        copied.scram_credentials = self.scram_credentials.copy()
+        copied.delegation_tokens = self.delegation_tokens.copy()
+        return copied
+
     def configs_of(self, resource_type: int, name: str) -> dict[str, str]:
         """The configs set on a resource, empty when there are none; not to be changed."""
         return self.configs.get((resource_type, name), {})
@@ -87,7 +107,9 @@ class MetadataImage:
     def _topic(self, record: stored.TopicRecord) -> None:
         if record.name in self.topics_by_name or record.topic_id in self.topics_by_id:
             raise ReplayError(f"topic {record.name!r} is created twice")
-        topic = TopicImage(record.name, record.topic_id)
+        self._add_topic(TopicImage(record.name, record.topic_id))
+
+    def _add_topic(self, topic: TopicImage) -> None:
         self.topics_by_name[topic.name] = topic
         self.topics_by_id[topic.topic_id] = topic
         if has_collision_chars(topic.name):

@@ -12,42 +12,33 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
-from ...protocol.control_records import ControlRecordType, control_record_type, leader_change_batch
-from ...protocol.errors import ErrorCode, ProtocolError
-from ...protocol.records import Record, build_batch, read_records
+from ...protocol.control_records import leader_change_batch
+from ...protocol.errors import ErrorCode
+from ...protocol.records import Record, build_batch
 from ...storage.append import AppendError, AppendOrigin
+from ...storage.files import remove_if_present
 from ...storage.log_config import LogConfig
-from .metadata_records import decode_record, encode_record
+from .image_records import image_records
+from .metadata_reader import MetadataReader
+from .metadata_records import LATEST_METADATA_VERSION, encode_record
 from .quorum_state import QuorumState, read_quorum_state, write_quorum_state
-from .snapshots import newest_snapshot, snapshot_batches
+from .snapshots import SnapshotId, leftovers_in, snapshot_content, snapshots_in, write_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ...protocol.record_batch import BatchHeader
     from ...protocol.schema import Message
-    from ...storage.files import Files
+    from ...storage.environment import StorageEnvironment
     from ...storage.log import Log
     from ..clock import Clock
     from ..config.broker_config import BrokerConfig
     from ..runtime.commit_barrier import CommitBarrier
+    from .image import MetadataImage
 
 logger = logging.getLogger(__name__)
 
 METADATA_TOPIC_ID: Final = bytes(15) + b"\x01"
 """The id that Kafka reserves for the metadata log: AAAAAAAAAAAAAAAAAAAAAQ."""
-BOOTSTRAP_FILE: Final = "bootstrap.checkpoint"
-
-_CONTROL_RECORDS = frozenset(
-    {
-        ControlRecordType.LEADER_CHANGE,
-        ControlRecordType.SNAPSHOT_HEADER,
-        ControlRecordType.SNAPSHOT_FOOTER,
-        ControlRecordType.KRAFT_VERSION,
-        ControlRecordType.KRAFT_VOTERS,
-    }
-)
-"""Control records that may stand in the log; what they say matters to a quorum of several."""
 
 
 def metadata_log_config(config: BrokerConfig) -> LogConfig:
@@ -61,22 +52,41 @@ def metadata_log_config(config: BrokerConfig) -> LogConfig:
     )
 
 
-class UnreadableMetadata(Exception):
-    """A metadata log with something that this broker does not understand; the message names it and its offset."""
-
-
 class MetadataLog:
     """The log, and the epoch in which this broker leads it."""
 
-    def __init__(self, log: Log, files: Files, clock: Clock, node_id: int, commits: CommitBarrier) -> None:
+    def __init__(
+        self, log: Log, environment: StorageEnvironment, clock: Clock, node_id: int, commits: CommitBarrier
+    ) -> None:
         self._log = log
         self._commits = commits
         log.sync.listener = self
-        self._files = files
-        self._clock = clock
+        self.background = environment.background
+        self._files = environment.files
+        self.clock = clock
         self._node_id = node_id
         self._failure: str | None = None
+        self._reader = MetadataReader(log)
         self.leader_epoch = -1
+        self.last_timestamp_ms = 0
+        self.bytes_since_snapshot = 0
+        self.newest_snapshot_offset = -1
+        """Where the newest snapshot ends."""
+
+    @property
+    def directory(self) -> str:
+        """Where the log and its snapshots lie."""
+        return self._log.directory
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the log, without snapshots."""
+        return self._log.size_bytes
+
+    @property
+    def reader(self) -> MetadataReader:
+        """What reading the log has shown beside its records."""
+        return self._reader
 
     @property
     def end_offset(self) -> int:
@@ -85,59 +95,98 @@ class MetadataLog:
 
     def read(self) -> Iterator[tuple[int, Message]]:
         """Every record with its offset, from the newest snapshot on. UnreadableMetadata at the first strange one."""
-        directory = self._log.directory
-        start_offset = self._log.log_start_offset
-        snapshot = newest_snapshot(directory)
-        if snapshot is not None:
-            for batch, header in snapshot_batches(os.path.join(directory, snapshot.file_name)):
-                for _, record in _records_of(batch, header):
-                    yield snapshot.end_offset - 1, record
-            start_offset = max(start_offset, snapshot.end_offset)
-        elif start_offset > 0:
-            raise UnreadableMetadata(
-                f"{directory} begins at offset {start_offset} without a snapshot of what was before"
-            )
-        for batch, header in self._log.batches(start_offset):
-            yield from _records_of(batch, header)
+        yield from self._reader.read()
+        self.last_timestamp_ms = self._reader.last_timestamp_ms
+        self.bytes_since_snapshot = self._reader.logged_bytes
+        if self._reader.snapshot is not None:
+            self.newest_snapshot_offset = self._reader.snapshot.end_offset
 
     def bootstrap_records(self) -> list[Message]:
-        """What `kafka-storage format` left for the first start: `bootstrap.checkpoint` beside the log's directory."""
-        path = os.path.join(os.path.dirname(self._log.directory), BOOTSTRAP_FILE)
-        try:
-            batches = list(snapshot_batches(path))
-        except FileNotFoundError:
-            return []
-        return [record for batch, header in batches for _, record in _records_of(batch, header, path)]
+        """What `kafka-storage format` left for the first start."""
+        return self._reader.bootstrap_records()
 
     def begin_epoch(self) -> None:
         """Take the lead in a new epoch: quorum-state first, so that no epoch is ever used twice."""
+        self._put_in_order()
         directory = self._log.directory
         state = read_quorum_state(directory) or QuorumState()
-        self.leader_epoch = max(state.leader_epoch, self._log.leader_epochs.latest_epoch, 0) + 1
-        write_quorum_state(self._files, directory, state.led_by(self._node_id, self.leader_epoch))
+        snapshot_epoch = self._reader.snapshot.epoch if self._reader.snapshot is not None else 0
+        self.leader_epoch = max(state.leader_epoch, self._log.leader_epochs.latest_epoch, snapshot_epoch, 0) + 1
+        kraft = self._reader.kraft
+        write_quorum_state(self._files, directory, state.led_by(self._node_id, self.leader_epoch, kraft.version))
         self._append(
             leader_change_batch(
                 self._node_id,
                 [self._node_id],
                 base_offset=self._log.log_end_offset,
                 partition_leader_epoch=self.leader_epoch,
-                timestamp_ms=self._clock.now_ms(),
+                timestamp_ms=self.clock.now_ms(),
+                following=[] if kraft.is_logged else kraft.messages(),
             )
         )
 
-    def append(self, records: Sequence[Message]) -> int:
-        """Append `records` as one batch; return the offset of the first. Raises AppendError."""
+    def append(self, records: Sequence[Message], metadata_version: int = LATEST_METADATA_VERSION) -> int:
+        """Append `records` as one batch, each as `metadata_version` has it; return the first offset. AppendError."""
         if self.leader_epoch < 0:
             raise RuntimeError("the metadata log is not led yet")
-        now_ms = self._clock.now_ms()
+        now_ms = self.clock.now_ms()
         base_offset = self._log.log_end_offset
+        values = [encode_record(record, metadata_version) for record in records]
         return self._append(
             build_batch(
-                [Record(base_offset + i, now_ms, None, encode_record(record)) for i, record in enumerate(records)],
+                [Record(base_offset + i, now_ms, None, value) for i, value in enumerate(values)],
                 base_offset=base_offset,
                 partition_leader_epoch=self.leader_epoch,
             )
         )
+
+    # Snapshots
+
+    def capture_snapshot(self, image: MetadataImage, metadata_version: int) -> tuple[SnapshotId, Callable[[], int]]:
+        """The name of a snapshot of the log as it is, and the work that writes it, which any thread may do.
+
+        `image` is a copy that nobody changes. The work returns the bytes of the file and raises OSError.
+        """
+        snapshot = SnapshotId(self._log.log_end_offset, self.leader_epoch)
+        directory, files, kraft = self._log.directory, self._files, self._reader.kraft.messages()
+        last_timestamp_ms, now_ms = self.last_timestamp_ms, self.clock.now_ms()
+
+        def work() -> int:
+            values = (encode_record(record, metadata_version) for record in image_records(image))
+            content = snapshot_content(
+                values, kraft, epoch=snapshot.epoch, last_timestamp_ms=last_timestamp_ms, now_ms=now_ms
+            )
+            return write_snapshot(files, directory, snapshot, content)
+
+        return snapshot, work
+
+    def delete_before(self, snapshot: SnapshotId) -> None:
+        """Give up what a snapshot stands for: whole segments go now, their files later. Raises OSError."""
+        if self._log.log_start_offset < snapshot.end_offset:
+            self._log.advance_log_start_offset(snapshot.end_offset)
+            self._log.apply_retention(self.clock.now_ms())
+
+    def _put_in_order(self) -> None:
+        """Remove what is needed no more, and go on at the newest snapshot if the log ends before it.
+
+        The snapshot is synced before it gets its name; the end of the log may have been lost with the power.
+        Kafka: `KafkaRaftLog.recoverSnapshots`, `truncateToLatestSnapshot`.
+        """
+        log = self._log
+        for path in leftovers_in(log.directory):
+            remove_if_present(self._files, path)
+        newest = self._reader.snapshot
+        if newest is not None and newest.end_offset > log.log_end_offset:
+            logger.warning(
+                "%s ends at offset %d and goes on at its newest snapshot, at %d",
+                log.directory,
+                log.log_end_offset,
+                newest.end_offset,
+            )
+            log.truncate_fully_and_start_at(newest.end_offset, self.clock.now_ms())
+        for snapshot in snapshots_in(log.directory):
+            if snapshot.end_offset < log.log_start_offset:
+                remove_if_present(self._files, os.path.join(log.directory, snapshot.file_name))
 
     def close(self) -> None:
         """Flush and give the files back. Raises OSError."""
@@ -146,12 +195,12 @@ class MetadataLog:
     def _append(self, batch: bytearray) -> int:
         if self._failure is not None:
             raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self._failure)
+        now_ms = self.clock.now_ms()
         appended = self._log.append(
-            memoryview(batch),
-            leader_epoch=self.leader_epoch,
-            now_ms=self._clock.now_ms(),
-            origin=AppendOrigin.RAFT,
+            memoryview(batch), leader_epoch=self.leader_epoch, now_ms=now_ms, origin=AppendOrigin.RAFT
         )
+        self.bytes_since_snapshot += len(batch)
+        self.last_timestamp_ms = now_ms
         end_offset = self._log.high_watermark = self._log.log_end_offset
         self._log.sync.request(end_offset)
         if self._log.recovery_point < end_offset:
@@ -165,23 +214,3 @@ class MetadataLog:
         """Take no more decisions: whether the last ones are on the disk is not known."""
         self._failure = f"{error.filename or self._log.directory}: {error.strerror or error}"
         logger.critical("the metadata cannot be changed any more: %s", self._failure)
-
-
-def _records_of(
-    batch: memoryview, header: BatchHeader, source: str = "__cluster_metadata-0"
-) -> Iterator[tuple[int, Message]]:
-    """The records of one batch, without control records. UnreadableMetadata names the offset of what is not known."""
-    for record in read_records(batch, 0, header):
-        try:
-            if header.is_control:
-                _check_control_record(record)
-            else:
-                yield record.offset, decode_record(record.value or b"")
-        except ProtocolError as error:
-            raise UnreadableMetadata(f"{source} at offset {record.offset}: {error}") from error
-
-
-def _check_control_record(record: Record) -> None:
-    kind = control_record_type(record)
-    if kind not in _CONTROL_RECORDS:
-        raise ProtocolError(f"control record {kind!r} does not belong into a metadata log")

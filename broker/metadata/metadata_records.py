@@ -1,7 +1,7 @@
 """The framing of a record in `__cluster_metadata`: a frame version, the record's type, its version, its body.
 
-Which version of a record is written depends on `metadata.version` in Kafka; the table here holds those of level 30
-(Apache Kafka 4.3), the one level that this broker writes.
+Which version of a record is written depends on `metadata.version`: a directory of an older Kafka stays one that this
+Kafka can read (`MetadataVersion.registerBrokerRecordVersion` and its like).
 """
 
 from __future__ import annotations
@@ -50,25 +50,37 @@ RECORD_KINDS: Final[dict[int, type[Message]]] = {
     )
 }
 
-_WRITTEN_VERSIONS: Final[dict[type[Message], int]] = {
-    stored.RegisterBrokerRecord: 4,
-    stored.PartitionRecord: 2,
-    stored.PartitionChangeRecord: 2,
+LATEST_METADATA_VERSION: Final = 30
+"""4.3-IV0, the level of Apache Kafka 4.3."""
+
+_VERSION_SINCE: Final[dict[type[Message], tuple[tuple[int, int], ...]]] = {
+    stored.RegisterBrokerRecord: ((30, 4), (17, 3), (8, 2), (7, 1)),
+    stored.PartitionRecord: ((23, 2), (17, 1)),
+    stored.PartitionChangeRecord: ((23, 2), (17, 1)),
 }
-"""The versions that are not 0."""
+"""(the level of metadata.version, the record's version from there on), the newest first; all others are at 0."""
 
 
-def encode_record(record: Message) -> bytes:
-    """The value of a record in the log."""
-    version = written_version(record)
-    return uvarint(FRAME_VERSION) + uvarint(type(record).api_key) + uvarint(version) + encode(record, version)
+def encode_record(record: Message, metadata_version: int = LATEST_METADATA_VERSION) -> bytes:
+    """The value of a record in the log; fields that are newer than `metadata_version` are left out, as Kafka does."""
+    version = written_version(record, metadata_version)
+    kind = type(record)
+    if version < kind.versions.highest:
+        record = _without_newer_fields(record, version)
+    return uvarint(FRAME_VERSION) + uvarint(kind.api_key) + uvarint(version) + encode(record, version)
 
 
-def written_version(record: Message) -> int:
-    """The version that Kafka 4.3 would write; a change of a registration takes the lowest that can say it."""
+def written_version(record: Message, metadata_version: int = LATEST_METADATA_VERSION) -> int:
+    """The version that Kafka writes at this level; a change of a registration takes the lowest that can say it."""
     if isinstance(record, stored.BrokerRegistrationChangeRecord):
         return _registration_change_version(record)
-    return _WRITTEN_VERSIONS.get(type(record), 0)
+    since = _VERSION_SINCE.get(type(record), ())
+    return next((version for level, version in since if level <= metadata_version), 0)
+
+
+def _without_newer_fields(record: Message, version: int) -> Message:
+    kind = type(record)
+    return kind(**{spec.name: getattr(record, spec.name) for spec in kind.fields if version in spec.versions})
 
 
 def _registration_change_version(record: stored.BrokerRegistrationChangeRecord) -> int:

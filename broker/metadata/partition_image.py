@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from ...protocol.stored.metadata import PartitionRecord
+
 if TYPE_CHECKING:
-    from ...protocol.stored.metadata import PartitionChangeRecord, PartitionRecord
+    from collections.abc import Iterable
+
+    from ...protocol.stored.metadata import PartitionChangeRecord
 
 NO_LEADER: Final = -1
 LEADER_UNCHANGED: Final = -2
@@ -53,6 +57,24 @@ class PartitionImage:
             leader_recovery_state=record.leader_recovery_state,
             eligible_leader_replicas=tuple(record.eligible_leader_replicas or ()),
             last_known_elr=tuple(record.last_known_elr or ()),
+        )
+
+    def to_record(self, topic_id: bytes) -> PartitionRecord:
+        """The PARTITION record that states this partition in full, as a snapshot holds it."""
+        return PartitionRecord(
+            partition_id=self.index,
+            topic_id=topic_id,
+            replicas=list(self.replicas),
+            isr=list(self.isr),
+            removing_replicas=list(self.removing_replicas),
+            adding_replicas=list(self.adding_replicas),
+            leader=self.leader,
+            leader_recovery_state=self.leader_recovery_state,
+            leader_epoch=self.leader_epoch,
+            partition_epoch=self.partition_epoch,
+            directories=list(self.directories),
+            eligible_leader_replicas=list(self.eligible_leader_replicas) or None,
+            last_known_elr=list(self.last_known_elr) or None,
         )
 
     def merge(self, change: PartitionChangeRecord) -> PartitionImage:
@@ -100,10 +122,10 @@ class TopicImage:
 
     __slots__ = ("name", "partitions", "topic_id")
 
-    def __init__(self, name: str, topic_id: bytes) -> None:
+    def __init__(self, name: str, topic_id: bytes, partitions: Iterable[PartitionImage] = ()) -> None:
         self.name = name
         self.topic_id = topic_id
-        self.partitions: list[PartitionImage] = []
+        self.partitions = list(partitions)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TopicImage):

@@ -1,7 +1,7 @@
 """`quorum-state`: who leads the metadata log, and in which epoch (`QuorumStateData`, written as JSON).
 
 Version 0 is that of a static quorum (`controller.quorum.voters`) and lists the voters; version 1 is that of a dynamic
-one (KIP-853), whose voters are records in the log. A file is written back in the version in which it was found.
+one (KIP-853), whose voters are records in the log.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ class QuorumState:
     voter_ids: tuple[int, ...] = ()
     voted_directory_id: str = uuid_to_text(ZERO_UUID)
 
-    def led_by(self, node_id: int, leader_epoch: int) -> QuorumState:
-        """The state in which `node_id` leads."""
-        return replace(self, leader_id=node_id, leader_epoch=leader_epoch, voter_ids=(node_id,))
+    def led_by(self, node_id: int, leader_epoch: int, kraft_version: int) -> QuorumState:
+        """The state in which `node_id` leads; the file's version is that of `kraft.version`, as in Kafka."""
+        voter_ids = (node_id,) if kraft_version == STATIC else ()
+        return replace(self, version=kraft_version, leader_id=node_id, leader_epoch=leader_epoch, voter_ids=voter_ids)
 
     def to_json(self) -> str:
         """The file's text, its fields in Kafka's order."""

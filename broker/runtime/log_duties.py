@@ -41,6 +41,7 @@ class LogDuties:
             ("checkpoints", config.log_flush_offset_checkpoint_interval_ms, self._write_checkpoints),
             ("producers", config.producer_id_expiration_check_interval_ms, self._expire_producers),
             ("deletions", _DELETION_INTERVAL_MS, self._delete_due),
+            ("metadata", config.metadata_look_interval_ms, self._look_after_metadata),
         ]
         if config.log_flush_scheduler_interval_ms < _FLUSH_CHECK_INTERVAL_MS_MAX:
             duties.append(("flushes", config.log_flush_scheduler_interval_ms, self._flush_due))
@@ -101,6 +102,10 @@ class LogDuties:
         """Try again what a full disk refused when a segment rolled, then write down how far each log is safe."""
         yield from self._for_each(lambda partition: partition.log.sync.request_rolled())
         self._directories.checkpoint()
+
+    def _look_after_metadata(self) -> Iterator[None]:
+        self._services.metadata.snapshots.look()
+        yield
 
     def _delete_due(self) -> Iterator[None]:
         self._directories.delete_due()

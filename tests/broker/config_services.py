@@ -29,8 +29,13 @@ TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
 class MemoryLog:
     """The metadata log as ClusterMetadata uses it, without a file."""
 
+    bytes_since_snapshot = 0
+    newest_snapshot_offset = -1
+    directory = "/data/__cluster_metadata-0"
+
     def __init__(self) -> None:
         self.records: list[Message] = []
+        self.clock = ManualClock()
 
     @property
     def end_offset(self) -> int:
@@ -48,7 +53,7 @@ class MemoryLog:
     def begin_epoch(self) -> None:
         """Take the lead: nothing to write."""
 
-    def append(self, records: Sequence[Message]) -> int:
+    def append(self, records: Sequence[Message], metadata_version: int) -> int:
         """Keep the records; return the offset of the first."""
         self.records += records
         return len(self.records) - len(records)

@@ -106,7 +106,7 @@ class MetadataBroker:
             environment=environment,
             now_ms=self.clock.now_ms(),
         )
-        metadata_log = MetadataLog(log, environment.files, self.clock, self.config.node_id, self.commits)
+        metadata_log = MetadataLog(log, environment, self.clock, self.config.node_id, self.commits)
         metadata = ClusterMetadata.load(metadata_log, cluster_id=CLUSTER_ID, config=self.config, new_uuid=self.new_uuid)
         return log, metadata_log, metadata
 

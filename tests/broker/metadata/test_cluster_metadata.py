@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ottla.broker.metadata.image import ResourceType
-from ottla.broker.metadata.metadata_log import UnreadableMetadata
+from ottla.broker.metadata.metadata_reader import UnreadableMetadata
 from ottla.broker.metadata.refusal import Refused
 from ottla.broker.metadata.topic_creation import NewTopic
 from ottla.protocol.errors import ErrorCode

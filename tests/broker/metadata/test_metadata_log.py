@@ -7,7 +7,7 @@ import re
 
 import pytest
 from ottla.broker.metadata.image import ResourceType
-from ottla.broker.metadata.metadata_log import UnreadableMetadata
+from ottla.broker.metadata.metadata_reader import UnreadableMetadata
 from ottla.broker.metadata.metadata_records import encode_record
 from ottla.protocol.compiler import encode
 from ottla.protocol.control_records import (
@@ -21,7 +21,6 @@ from ottla.protocol.control_records import (
 from ottla.protocol.records import Record, build_batch
 from ottla.protocol.stored import metadata as stored
 from ottla.storage.append import AppendOrigin
-from ottla.storage.checkpoints import CorruptFile
 
 from ..metadata_broker import MetadataBroker
 
@@ -133,7 +132,7 @@ class TestSnapshots:
         content = bytearray(path.read_bytes())
         content[-10] ^= 1
         path.write_bytes(content)
-        with pytest.raises(CorruptFile, match=path.name):
+        with pytest.raises(UnreadableMetadata, match=f"{path.name}.*, or remove it"):
             broker.load()
 
     def test_a_log_without_its_beginning_needs_one(self, broker):

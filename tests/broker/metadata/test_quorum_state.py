@@ -23,12 +23,12 @@ def test_what_kafka_wrote_is_written_back_in_its_form(tmp_path, text):
     (tmp_path / "quorum-state").write_text(text)
     state = read_quorum_state(str(tmp_path))
     assert (state.leader_id, state.leader_epoch) == (1, 3)
-    write_quorum_state(OS_FILES, str(tmp_path), state.led_by(1, 4))
+    write_quorum_state(OS_FILES, str(tmp_path), state.led_by(1, 4, state.version))
     assert (tmp_path / "quorum-state").read_text() == text.replace('"leaderEpoch":3', '"leaderEpoch":4')
 
 
 def test_a_new_state_is_that_of_a_static_quorum(tmp_path):
-    write_quorum_state(OS_FILES, str(tmp_path), QuorumState().led_by(1, 3))
+    write_quorum_state(OS_FILES, str(tmp_path), QuorumState().led_by(1, 3, 0))
     assert (tmp_path / "quorum-state").read_text() == STATIC
 
 
