@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .files import Files
 
 ENTRY_BYTES = 8
@@ -59,9 +61,13 @@ class OffsetIndex:
         """The last indexed offset; the base offset when there is no entry."""
         return self.base_offset + (self._offsets[-1] if self._offsets else 0)
 
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        base_offset = self.base_offset
+        return ((base_offset + o, p) for o, p in zip(self._offsets, self._positions, strict=True))
+
     def entries(self) -> list[tuple[int, int]]:
         """All entries as (offset, position)."""
-        return [(self.base_offset + o, p) for o, p in zip(self._offsets, self._positions, strict=True)]
+        return list(self)
 
     def append(self, offset: int, position: int) -> None:
         """Add the batch at `position` whose last offset is `offset`.

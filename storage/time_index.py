@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, IndexWrite, write_entries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .files import Files
 
 ENTRY_BYTES = 12
@@ -46,9 +48,13 @@ class TimeIndex:
             return NO_TIMESTAMP, self.base_offset
         return self._timestamps[-1], self.base_offset + self._offsets[-1]
 
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        base_offset = self.base_offset
+        return ((t, base_offset + o) for t, o in zip(self._timestamps, self._offsets, strict=True))
+
     def entries(self) -> list[tuple[int, int]]:
         """All entries as (timestamp, offset)."""
-        return [(t, self.base_offset + o) for t, o in zip(self._timestamps, self._offsets, strict=True)]
+        return list(self)
 
     def maybe_append(self, timestamp: int, offset: int) -> None:
         """Add an entry when `timestamp` is larger than all before it."""
