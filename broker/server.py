@@ -86,10 +86,10 @@ class Server:
 
     async def stop(self) -> None:
         """Close everything; answers that are already written are still delivered to clients that read."""
-        running = [*self._tasks, *self._connecting]
-        for task in running:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        # Who was let in already becomes a connection first, within a turn or two: then it is closed like the others.
+        await asyncio.gather(*self._tasks, *self._connecting, return_exceptions=True)
         for listener in self._listeners:
             listener.socket.close()
         for connection in list(self._connections):
@@ -146,12 +146,6 @@ class Server:
             logger.info("a connection from %s was gone before it was taken: %s", peer_host, error)
             accepted.close()
             self._forget(connection, peer_host)
-        except asyncio.CancelledError:
-            # The broker stops; a connection that was not made will not be lost either.
-            if connection.info is None:
-                accepted.close()
-                self._forget(connection, peer_host)
-            raise
 
     def _new_connection(self, listener_name: str, dispatcher: Dispatcher) -> Connection:
         self._next_connection_id += 1

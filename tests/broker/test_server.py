@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -345,3 +346,20 @@ def test_a_port_in_use_is_said_by_name() -> None:
                 setup.server.bind("PLAINTEXT", "127.0.0.1", setup.port)
 
     run(scenario())
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_stop_in_the_middle_of_a_connect_ends_it_like_any_other(turns: int) -> None:
+    """Whatever the loop had done of the connect by then."""
+
+    async def main() -> bytes:
+        async with serving() as setup:
+            client = socket.create_connection(("127.0.0.1", setup.port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        client.settimeout(5)
+        with client:
+            return client.recv(1)
+
+    with contextlib.suppress(ConnectionResetError):  # nobody had taken it yet
+        assert asyncio.run(main()) == b""
