@@ -33,6 +33,7 @@ from .runtime.commit_barrier import CommitBarrier
 from .runtime.disk_threads import DiskThreads
 from .runtime.dynamic_config import DynamicConfig, with_stored
 from .runtime.group_coordinators import GroupCoordinators
+from .runtime.log_cleaner import LogCleaner
 from .runtime.log_directories import LogDirectories
 from .runtime.log_duties import LogDuties
 from .runtime.long_poll import FetchPurgatory
@@ -77,6 +78,8 @@ class Broker:
         self._timers = Timers(self._wake_at)
         self._commits = CommitBarrier()
         self._disk_threads: DiskThreads | None = None
+        self._cleaner_threads: DiskThreads | None = None
+        self._cleaner: LogCleaner | None = None
         self._wake_up: asyncio.TimerHandle | None = None
         self._addresses: list[tuple[str, str, int]] = []
         self._server: Server | None = None
@@ -89,12 +92,16 @@ class Broker:
         try:
             self._server = self._take_addresses()
             self._directories = self._take_directories()
-            metadata = self._read_metadata(self._directories)
+            # What reads logs runs in a thread: a recovery may be long, and signals are heard meanwhile.
+            metadata = await asyncio.to_thread(self._read_metadata, self._directories)
             self._directories.begin(self._config.node_id)
             self._services = self._tie_together(metadata, self._directories)
             self._take_the_lead(self._services, self._directories)
+            await asyncio.to_thread(self._services.partitions.open_all)
+            self._follow_metadata(self._services)
             self._duties = LogDuties(self._services, self._directories)
             self._duties.start()
+            self._start_cleaner(self._services, self._directories)
         except _REASONS_NOT_TO_START as error:
             await self._undo()
             raise StartError(str(error)) from error
@@ -108,6 +115,8 @@ class Broker:
         if self._services is None or self._directories is None or self._server is None or self._duties is None:
             return
         self._duties.stop()
+        if self._cleaner is not None:
+            self._cleaner.stop()
         self._services.groups.stop()
         await self._server.stop()
         await self._end_disk_threads()
@@ -191,7 +200,7 @@ class Broker:
         return services
 
     def _take_the_lead(self, services: Services, directories: LogDirectories) -> None:
-        """Register this broker in the metadata, open every log, bring the groups back."""
+        """Register this broker in the metadata; put aside what the metadata does not know."""
         metadata = services.metadata
         endpoints = [Endpoint(name, host, port) for name, host, port in self._advertised_addresses()]
         log_dirs = [directory.directory_id for directory in directories.directories]
@@ -202,10 +211,25 @@ class Broker:
             for partition in topic.partitions
         ]
         directories.set_aside_strays(known)
-        services.partitions.open_all()
+
+    def _follow_metadata(self, services: Services) -> None:
+        """See to it that each change of the metadata is followed from now on; bring the groups back."""
         # The configuration comes first: whoever is told of a change after it reads the new one.
-        metadata.listeners += [DynamicConfig(services, self._follow_config), services.partitions, services.groups]
+        services.metadata.listeners += [
+            DynamicConfig(services, self._follow_config),
+            services.partitions,
+            services.groups,
+        ]
         services.groups.start()
+
+    def _start_cleaner(self, services: Services, directories: LogDirectories) -> None:
+        config = services.config
+        if config.log_cleaner_enable and config.log_cleaner_threads:
+            loop = asyncio.get_running_loop()
+            self._cleaner_threads = DiskThreads(loop, config.log_cleaner_threads, "log-cleaner")
+            self._cleaner = LogCleaner(services, directories, self._cleaner_threads, self._environment.files)
+            services.metadata.listeners.append(self._cleaner)
+            self._cleaner.start()
 
     def _follow_config(self, config: BrokerConfig) -> None:
         """Hand what a dynamic change set to those who keep a copy."""
@@ -221,6 +245,8 @@ class Broker:
         return told
 
     async def _end_disk_threads(self) -> None:
+        if self._cleaner_threads is not None:
+            await self._cleaner_threads.close()
         if self._disk_threads is not None:
             await self._disk_threads.close()
 
