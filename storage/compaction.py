@@ -126,7 +126,7 @@ class Cleaning:
         self._groups: list[tuple[SegmentSource, ...]] = []
         self._filter: BatchFilter | None = None
         self._transactions = CleanedTransactions()
-        self._txn_indexes = _AbortedTransactions(task)
+        self._aborted: _AbortedTransactions | None = None
 
     # ------------------------------------------------------------------ the newest offset of each key
 
@@ -135,8 +135,9 @@ class Cleaning:
         task = self.task
         start, end = task.first_dirty_offset, task.first_uncleanable_offset
         offsets = self._map = OffsetMap(self._buffers.offset_map_bytes, self._buffers.load_factor, end - start)
+        self._aborted = _AbortedTransactions(task)
         transactions = CleanedTransactions()
-        transactions.add_aborted(self._txn_indexes.between(start, end))
+        transactions.add_aborted(self._aborted.between(start, end))
         dirty = _from(task.sources, start)
         for source, end_offset in zip(dirty, [*(s.base_offset for s in dirty[1:]), end], strict=True):
             if not self._map_segment(source, offsets, transactions):
@@ -210,7 +211,8 @@ class Cleaning:
 
     def _clean_into(self, source: SegmentSource, writer: CleanedSegmentWriter) -> None:
         assert self._filter is not None
-        self._transactions.add_aborted(self._txn_indexes.between(source.base_offset, self._end_of(source)))
+        assert self._aborted is not None
+        self._transactions.add_aborted(self._aborted.between(source.base_offset, self._end_of(source)))
         filter_batch = self._filter.filter
         for data, header in self._batches(source):
             kept = filter_batch(data, header)

@@ -84,6 +84,8 @@ class LogDuties:
         now_ms = self._services.clock.now_ms()
 
         def apply(partition: Partition) -> None:
+            if partition.log.config.is_compacted:
+                return  # the log cleaner does it, between two cleanings
             removed = partition.log.apply_retention(now_ms)
             if removed:
                 logger.info("%s: retention removed %d segments", partition.name, removed)
