@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from .identity import State
+from .listing import by_folder
 from .stored_metadata import VERSION_NAMES
 from .text_table import Column, bytes_text, count_text, number, render, time_text
 
 if TYPE_CHECKING:
     from .inspection import Inspection, TopicSummary
-    from .listing import Leftover
     from .partition_summary import PartitionSummary
     from .stored_groups import StoredGroup
 
@@ -244,23 +244,14 @@ def _rest(inspection: Inspection) -> list[str]:
         f"{checkpoint.name}: {checkpoint.problem or count_text(checkpoint.entries, 'entry', 'entries')}"
         for checkpoint in inspection.checkpoints
     ]
-    leftovers = _leftovers(inspection)
+    leftovers = [
+        f"{os.path.relpath(left.path, inspection.identity.path)} ({count_text(left.files, 'file')}, "
+        f"{bytes_text(left.size_bytes)}): {left.what}"
+        for left in by_folder(inspection.listing)
+    ]
     problems = [*inspection.problems, *(problem for topic in inspection.topics for problem in topic.problems)]
     problems = [problem.removeprefix(inspection.identity.path + os.sep) for problem in problems]
     return [*_listed("Checkpoints", checkpoints), *_listed("Left over", leftovers), *_listed("Problems", problems)]
-
-
-def _leftovers(inspection: Inspection) -> list[str]:
-    """One line for all files of a folder that are left over for the same reason."""
-    found: dict[tuple[str, str], list[Leftover]] = {}
-    for left in inspection.listing.leftovers:
-        name = os.path.relpath(left.path, inspection.identity.path)
-        found.setdefault((os.path.dirname(name) or name, left.what), []).append(left)
-    return [
-        f"{name} ({count_text(sum(file.files for file in files), 'file')}, "
-        f"{bytes_text(sum(file.size_bytes for file in files))}): {what}"
-        for (name, what), files in found.items()
-    ]
 
 
 def _listed(title: str, lines: list[str]) -> list[str]:

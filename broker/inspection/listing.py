@@ -16,7 +16,7 @@ METADATA_TOPIC: Final = "__cluster_metadata"
 
 _PARTITION: Final = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)")
 _SET_ASIDE: Final = re.compile(r".+-\d+\.[0-9a-f]{32}-(?P<why>delete|stray|future)")
-_LEFT_OVER_SUFFIXES: Final = (".deleted", ".swap", ".cleaned", ".tmp")
+_LEFT_OVER_SUFFIXES: Final = (".deleted", ".swap", ".cleaned", ".tmp", ".part")
 _SET_ASIDE_AS: Final = {
     "delete": "a deleted partition; a start removes it",
     "stray": "set aside, because the metadata did not have it",
@@ -82,6 +82,18 @@ class Listing:
         """The folder of a partition."""
         wanted = (f for f in self.partitions if (f.topic, f.partition) == (topic, partition))
         return next(wanted, None)
+
+
+def by_folder(listing: Listing) -> list[Leftover]:
+    """One entry for all that is left over in a folder for the same reason."""
+    found: dict[tuple[str, str], list[Leftover]] = {}
+    for left in listing.leftovers:
+        folder = os.path.dirname(left.path)
+        found.setdefault((left.path if folder == listing.path else folder, left.what), []).append(left)
+    return [
+        Leftover(path, sum(left.size_bytes for left in group), what, sum(left.files for left in group))
+        for (path, what), group in found.items()
+    ]
 
 
 def list_directory(path: str) -> Listing:

@@ -1,0 +1,132 @@
+"""All of `ottla storage verify`: every file of a directory is read and held against the others, none is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ...protocol.primitives import ZERO_UUID
+from ...storage.checkpoints import TopicPartition
+from ...storage.log_directory import LOG_START_OFFSETS, RECOVERY_POINTS
+from .directory_check import check_checkpoints, check_identity, check_presence, read_checkpoints
+from .findings import Findings
+from .identity import Identity, State, read_identity
+from .listing import METADATA_TOPIC, Listing, by_folder, list_directory
+from .metadata_check import check_metadata
+from .partition_check import Expectation, check_partition
+from .segment_check import Totals
+from .stored_metadata import StoredMetadata, read_metadata
+from .text_table import count_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .listing import PartitionFolder
+    from .progress import Progress
+
+_METADATA_TOPIC_ID: Final = bytes(15) + b"\x01"
+
+
+@dataclass(slots=True)
+class TopicVerdict:
+    """What was read of a topic, and how much is wrong with it."""
+
+    partitions: int = 0
+    errors: int = 0
+    notes: int = 0
+    totals: Totals = field(default_factory=Totals)
+
+
+@dataclass(slots=True)
+class Verification:
+    """The outcome."""
+
+    identity: Identity
+    findings: Findings
+    topics: dict[str, TopicVerdict]
+
+    def total(self) -> Totals:
+        """What was read of all topics."""
+        total = Totals()
+        for topic in self.topics.values():
+            total.segments += topic.totals.segments
+            total.bytes += topic.totals.bytes
+            total.batches += topic.totals.batches
+            total.records += topic.totals.records
+            for codec, count in topic.totals.not_decoded.items():
+                total.not_decoded[codec] = total.not_decoded.get(codec, 0) + count
+        return total
+
+
+def verify_directory(path: str, progress_for: Callable[[int], Progress], *, with_records: bool = True) -> Verification:
+    """Check a directory; `progress_for` takes the bytes of all logs. NotADataDirectory, OSError when it cannot."""
+    listing = list_directory(path)
+    progress = progress_for(sum(folder.size_bytes for folder in listing.partitions))
+    try:
+        return _Run(listing, progress, with_records=with_records).verification()
+    finally:
+        progress.end()
+
+
+class _Run:
+    def __init__(self, listing: Listing, progress: Progress, *, with_records: bool) -> None:
+        self._listing = listing
+        self._progress = progress
+        self._with_records = with_records
+        self._findings = Findings(listing.path)
+        self._identity = read_identity(listing)
+        self._metadata = self._read_metadata()
+        self._topics: dict[str, TopicVerdict] = {}
+
+    def verification(self) -> Verification:
+        listing, findings = self._listing, self._findings
+        check_identity(listing, self._identity, findings)
+        checkpoints = read_checkpoints(listing, findings)
+        for path, why in listing.unreadable:
+            findings.error(path, why)
+        for left in by_folder(listing):
+            findings.note(left.path, f"{count_text(left.files, 'file')}: {left.what}")
+        if self._metadata is not None:
+            check_presence(listing, self._identity, self._metadata, checkpoints, findings)
+        starts, recovery_points = checkpoints[LOG_START_OFFSETS], checkpoints[RECOVERY_POINTS]
+        ends = {
+            (key := TopicPartition(folder.topic, folder.partition)): self._check(
+                folder, starts.get(key, 0), recovery_points.get(key, 0)
+            )
+            for folder in listing.partitions
+        }
+        check_checkpoints(listing, checkpoints, ends, findings)
+        return Verification(self._identity, findings, self._topics)
+
+    def _read_metadata(self) -> StoredMetadata | None:
+        folder = self._listing.partition(METADATA_TOPIC, 0)
+        if folder is None:
+            return None
+        node_id = self._identity.node_id or ""
+        return read_metadata(folder, self._identity.cluster_id or "", int(node_id) if node_id.isdecimal() else -1)
+
+    def _check(self, folder: PartitionFolder, log_start_offset: int, recovery_point: int) -> int:
+        topic = self._topics.setdefault(folder.topic, TopicVerdict())
+        topic.partitions += 1
+        errors, notes = self._findings.errors, self._findings.notes
+        expected = Expectation(
+            topic_id=self._topic_id(folder.topic),
+            log_start_offset=log_start_offset,
+            recovery_point=recovery_point,
+            is_clean=self._identity.state is State.CLEAN,
+            is_live=self._identity.state is State.LIVE,
+        )
+        end_offset = check_partition(
+            folder, expected, self._findings, self._progress, topic.totals, with_records=self._with_records
+        )
+        if folder.topic == METADATA_TOPIC and self._metadata is not None:
+            check_metadata(self._listing, folder, self._metadata, self._findings)
+        topic.errors += self._findings.errors - errors
+        topic.notes += self._findings.notes - notes
+        return end_offset
+
+    def _topic_id(self, topic: str) -> bytes | None:
+        if topic == METADATA_TOPIC:
+            return _METADATA_TOPIC_ID
+        image = self._metadata.image.topics_by_name.get(topic) if self._metadata is not None else None
+        return None if image is None or image.topic_id == ZERO_UUID else image.topic_id
