@@ -103,7 +103,7 @@ def _tell_readers(
     """Answer the fetches that waited for what is committed; return what is not, whose readers the sync will tell."""
     uncommitted = []
     for partition, answer in written:
-        if partition.log.high_watermark == partition.log.log_end_offset:
+        if partition.is_committed:
             if partition.watches:
                 partition_grew(partition)
         elif not answer.error_code:

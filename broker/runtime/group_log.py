@@ -51,8 +51,7 @@ class GroupLog:
     @property
     def is_committed(self) -> bool:
         """Whether all that was written may be spoken of."""
-        log = self.partition.log
-        return log.high_watermark >= log.log_end_offset
+        return self.partition.is_committed
 
     def when_committed(self, told: Callable[[OSError | None], None]) -> None:
         """Call back when all that is written now may be spoken of, or never will be."""

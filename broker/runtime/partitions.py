@@ -35,7 +35,17 @@ logger = logging.getLogger(__name__)
 class Partition:
     """One partition: its log, its leader epoch, and who waits for it."""
 
-    __slots__ = ("flushed_ms", "index", "leader_epoch", "log", "offline_reason", "topic", "topic_id", "watches")
+    __slots__ = (
+        "flushed_ms",
+        "index",
+        "is_committed",
+        "leader_epoch",
+        "log",
+        "offline_reason",
+        "topic",
+        "topic_id",
+        "watches",
+    )
 
     def __init__(
         self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log, flushed_ms: int = 0
@@ -47,6 +57,8 @@ class Partition:
         self.log = log
         self.offline_reason: str | None = None
         self.flushed_ms = flushed_ms
+        self.is_committed = True
+        """Whether the high watermark is the end of the log."""
         self.watches: dict[Watch, None] = {}
         """Of the fetches that wait, in the order in which they came."""
         log.sync.listener = self
@@ -91,6 +103,7 @@ class Partition:
         if end_offset - log.recovery_point < log.config.flush_messages:
             log.high_watermark = end_offset
         else:
+            self.is_committed = False
             log.sync.request(end_offset)
         return appended
 
@@ -112,6 +125,7 @@ class Partition:
         log = self.log
         is_flush_due = log.log_end_offset - log.recovery_point >= log.config.flush_messages
         committed = log.recovery_point if is_flush_due else log.log_end_offset
+        self.is_committed = committed == log.log_end_offset
         if committed > log.high_watermark:
             log.high_watermark = committed
             if self.watches:
