@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from .files import remove_if_present, write_whole
+from .files import create_file, remove_if_present, sync_if_present, write_whole
 from .offset_index import MAX_RELATIVE_OFFSET, OffsetIndex
 from .segment import (
     DELETED_SUFFIX,
@@ -70,9 +70,7 @@ class CleanedSegmentWriter:
         self._index_interval_bytes = index_interval_bytes
         self._buffer_bytes = buffer_bytes
         discard(files, self._stem)
-        self._descriptor = os.open(
-            self._stem + LOG_SUFFIX + CLEANED_SUFFIX, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644
-        )
+        self._descriptor = create_file(files, self._stem + LOG_SUFFIX + CLEANED_SUFFIX)
         self._offset_index = OffsetIndex(self._stem + INDEX_SUFFIX + CLEANED_SUFFIX, base_offset)
         self._time_index = TimeIndex(self._stem + TIME_INDEX_SUFFIX + CLEANED_SUFFIX, base_offset)
         self._max_timestamp = NO_TIMESTAMP
@@ -121,7 +119,7 @@ class CleanedSegmentWriter:
         os.close(self._descriptor)
         self._descriptor = -1
         for suffix in SUFFIXES:
-            _sync_if_there(self._files, self._stem + suffix + CLEANED_SUFFIX)
+            sync_if_present(self._files, self._stem + suffix + CLEANED_SUFFIX)
         os.utime(self._stem + LOG_SUFFIX + CLEANED_SUFFIX, ns=(modified_ns, modified_ns))
 
     def abandon(self) -> None:
@@ -163,14 +161,3 @@ def _rename_if_there(files: Files, source: str, target: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _sync_if_there(files: Files, path: str) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        files.fsync(descriptor)
-    finally:
-        os.close(descriptor)

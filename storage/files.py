@@ -17,6 +17,10 @@ Data = bytes | bytearray | memoryview
 class Files(Protocol):
     """The calls that change a disk. Each raises OSError as `os` does; `pwrite` may write less than it was given."""
 
+    def open(self, path: str, flags: int, mode: int = ..., /) -> int:
+        """Open what is to be created, written or synced; `os.close` closes it."""
+        ...
+
     def pwrite(self, descriptor: int, data: Data, position: int, /) -> int:
         """Write at a position and return how many bytes were taken."""
         ...
@@ -37,20 +41,41 @@ class Files(Protocol):
         """Remove a file."""
         ...
 
+    def mkdir(self, path: str, /) -> None:
+        """Make a directory."""
+        ...
+
+    def rmdir(self, path: str, /) -> None:
+        """Remove an empty directory."""
+        ...
+
 
 class OsFiles:
     """The operating system's own."""
 
     __slots__ = ()
 
+    open = staticmethod(os.open)
     pwrite = staticmethod(os.pwrite)
     ftruncate = staticmethod(os.ftruncate)
     fsync = staticmethod(os.fsync)
     rename = staticmethod(os.replace)
     unlink = staticmethod(os.unlink)
+    mkdir = staticmethod(os.mkdir)
+    rmdir = staticmethod(os.rmdir)
 
 
 OS_FILES = OsFiles()
+
+
+def create_file(files: Files, path: str) -> int:
+    """A descriptor of a new, empty file for writing; one that was there before is emptied. Raises OSError."""
+    return files.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+
+
+def open_or_create(files: Files, path: str) -> int:
+    """A descriptor for writing into a file as it is, or a new one. Raises OSError."""
+    return files.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
 def write_whole(files: Files, descriptor: int, data: Data, position: int) -> None:
@@ -70,7 +95,7 @@ def write_file(files: Files, path: str, data: bytes, *, sync: bool) -> None:
     With `sync` it is on the disk before the name changes, so that losing power cannot leave an empty file.
     """
     temporary = path + ".tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    descriptor = create_file(files, temporary)
     try:
         write_whole(files, descriptor, data, 0)
         if sync:
@@ -84,11 +109,34 @@ def write_file(files: Files, path: str, data: bytes, *, sync: bool) -> None:
 
 def sync_directory(files: Files, path: str) -> None:
     """Make creations and renames in a directory last."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = files.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         files.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_if_present(files: Files, path: str) -> None:
+    """Bring a file to the disk by name; one that is not there (any more) needs nothing. Raises OSError."""
+    try:
+        descriptor = files.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        files.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(files: Files, path: str) -> None:
+    """Remove a directory with all that is in it. Raises OSError, with a part of it left."""
+    with os.scandir(path) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(files, entry.path)
+            else:
+                files.unlink(entry.path)
+    files.rmdir(path)
 
 
 def remove_if_present(files: Files, path: str) -> bool:
@@ -106,18 +154,19 @@ class OpenFile:
     Hot callers write `descriptor = file.descriptor if file.descriptor >= 0 else file.open()`, and set `used`.
     """
 
-    __slots__ = ("_descriptors", "descriptor", "path", "used")
+    __slots__ = ("_descriptors", "_files", "descriptor", "path", "used")
 
-    def __init__(self, path: str, descriptors: Descriptors) -> None:
+    def __init__(self, path: str, descriptors: Descriptors, files: Files) -> None:
+        self._files = files
         self.path = path
         self.descriptor = -1
         self.used = False
         self._descriptors = descriptors
 
     def open(self) -> int:
-        """The descriptor, opened for reading and writing; the file is created when it is not there."""
+        """The descriptor, opened for reading and writing. Raises OSError, also when the file is not there."""
         if self.descriptor < 0:
-            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self.descriptor = self._files.open(self.path, os.O_RDWR | os.O_CLOEXEC)
             self._descriptors.register(self)
         self.used = True
         return self.descriptor

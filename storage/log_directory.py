@@ -8,13 +8,13 @@ Kafka: `LogManager`, `MetaProperties`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
 import logging
 import os
 import re
-import shutil
 import uuid
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from .checkpoints import (
     write_partition_metadata,
     write_properties,
 )
-from .files import write_file
+from .files import remove_if_present, remove_tree, sync_directory, write_file
 from .recovery import OpenedFrom, open_log
 
 if TYPE_CHECKING:
@@ -122,10 +122,13 @@ class LogDirectory:
 
     def begin(self) -> None:
         """From now on the directory is in use: a crash is a crash. Removes what earlier deletions left."""
-        _remove_quietly(os.path.join(self.path, CLEAN_SHUTDOWN))
+        files = self._environment.files
+        if remove_if_present(files, os.path.join(self.path, CLEAN_SHUTDOWN)):
+            sync_directory(files, self.path)
         for name in os.listdir(self.path):
             if name.endswith(_DELETE_SUFFIX):
-                shutil.rmtree(os.path.join(self.path, name), ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    remove_tree(files, os.path.join(self.path, name))
 
     def _take_lock(self) -> None:
         os.makedirs(self.path, exist_ok=True)
@@ -197,7 +200,7 @@ class LogDirectory:
         if os.path.isdir(path) and read_partition_metadata(path) not in (None, topic_id):
             self.set_aside(os.path.basename(path))
         if not os.path.isdir(path):
-            os.mkdir(path)
+            self._environment.files.mkdir(path)
             is_new = True
         if is_new or read_partition_metadata(path) is None:
             write_partition_metadata(self._environment.files, path, topic_id)
@@ -238,7 +241,7 @@ class LogDirectory:
         topic, partition = (match["topic"], match["partition"]) if match else (name, "0")
         suffix = f"-{partition}.{uuid.uuid4().hex}{_STRAY_SUFFIX}"
         target = topic[: _NAME_CHARACTERS_MAX - len(suffix)] + suffix
-        os.rename(os.path.join(self.path, name), os.path.join(self.path, target))
+        self._environment.files.rename(os.path.join(self.path, name), os.path.join(self.path, target))
         logger.warning("%s/%s is not in the metadata (any more); it is kept as %s", self.path, name, target)
 
     def _folder(self, topic: str, partition: int) -> str:
@@ -283,13 +286,6 @@ class LogDirectory:
             write_file(self._environment.files, os.path.join(self.path, CLEAN_SHUTDOWN), content.encode(), sync=True)
         finally:
             self.unlock()
-
-
-def _remove_quietly(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
 
 
 def _explain(error: Exception, path: str) -> str:

@@ -11,10 +11,9 @@ Kafka: `UnifiedLog.flush`, `LocalLog.flush`, and the flush that `UnifiedLog.roll
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .files import remove_if_present, sync_directory, write_file
+from .files import remove_if_present, sync_directory, sync_if_present, write_file
 from .offset_index import write_entries
 from .segment import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX
 
@@ -59,7 +58,7 @@ class SegmentSync(NamedTuple):
 
     def sync_batches(self, files: Files) -> None:
         """Bring the batches to the disk. Raises OSError."""
-        _sync_if_there(files, self.stem + LOG_SUFFIX)
+        sync_if_present(files, self.stem + LOG_SUFFIX)
 
     def finish(self, files: Files) -> None:
         """Write and sync what stands beside the batches of a segment that is not written any more. Raises OSError."""
@@ -68,7 +67,7 @@ class SegmentSync(NamedTuple):
         if self.snapshot is not None:
             write_file(files, self.snapshot.path, self.snapshot.content, sync=True)
         for suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX):
-            _sync_if_there(files, self.stem + suffix)
+            sync_if_present(files, self.stem + suffix)
 
 
 class _SyncWork(NamedTuple):
@@ -275,15 +274,3 @@ class LogSync:
                 waiter.told(problem)
             else:
                 self._waiting.append(waiter)
-
-
-def _sync_if_there(files: Files, path: str) -> None:
-    """Sync a file by name; one that was given up meanwhile needs none."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        files.fsync(descriptor)
-    finally:
-        os.close(descriptor)

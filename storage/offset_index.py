@@ -16,7 +16,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from .files import write_whole
+from .files import open_or_create, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,7 +159,7 @@ class OffsetIndex:
 
 def write_entries(files: Files, write: IndexWrite) -> None:
     """Write index bytes at their position and cut what the file holds beyond them. Raises OSError."""
-    descriptor = os.open(write.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = open_or_create(files, write.path)
     try:
         if write.content:
             write_whole(files, descriptor, write.content, write.position)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..protocol.record_batch import HEADER_BYTES, BatchHeader, CorruptBatch, read_header
 from ..protocol.records import read_records
 from .append import TimestampedOffset
-from .files import OpenFile, remove_if_present, write_whole
+from .files import OpenFile, create_file, remove_if_present, write_whole
 from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, OffsetIndex
 from .time_index import NO_TIMESTAMP, TimeIndex
 from .txn_index import TxnIndex
@@ -92,7 +92,7 @@ class Segment:
     ) -> None:
         self.stem = file_stem(directory, base_offset)
         self.base_offset = base_offset
-        self.log = OpenFile(self.stem + LOG_SUFFIX, descriptors)
+        self.log = OpenFile(self.stem + LOG_SUFFIX, descriptors, files)
         self.size = size
         self.created_ms = created_ms
         self.txn_index = TxnIndex(self.stem + TXN_INDEX_SUFFIX)
@@ -118,7 +118,7 @@ class Segment:
     def create(cls, directory: str, base_offset: int, **settings: object) -> Segment:
         """A new, empty segment. The indexes' files appear when they are first saved."""
         segment = cls(directory, base_offset, **settings)  # type: ignore[arg-type]
-        os.close(os.open(segment.log.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644))
+        os.close(create_file(segment._files, segment.log.path))
         segment._start_indexes()
         return segment
 

@@ -12,7 +12,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from .files import write_whole
+from .files import open_or_create, write_whole
 from .offset_index import CorruptIndex
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TxnIndex:
         entries = self.entries()
         if entries and aborted.last_offset <= entries[-1].last_offset:
             raise CorruptIndex(f"{self.path}: marker {aborted.last_offset} after {entries[-1].last_offset}")
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_or_create(files, self.path)
         try:
             write_whole(files, descriptor, _ENTRY.pack(VERSION, *aborted), len(entries) * ENTRY_BYTES)
         finally:
@@ -79,7 +79,7 @@ class TxnIndex:
         kept = [aborted for aborted in entries if aborted.last_offset < offset]
         if len(kept) == len(entries):
             return
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_or_create(files, self.path)
         try:
             files.ftruncate(descriptor, len(kept) * ENTRY_BYTES)
         finally:

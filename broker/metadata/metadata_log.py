@@ -62,7 +62,7 @@ class MetadataLog:
         self._commits = commits
         log.sync.listener = self
         self.background = environment.background
-        self._files = environment.files
+        self.files = environment.files
         self.clock = clock
         self._node_id = node_id
         self._failure: str | None = None
@@ -113,7 +113,7 @@ class MetadataLog:
         snapshot_epoch = self._reader.snapshot.epoch if self._reader.snapshot is not None else 0
         self.leader_epoch = max(state.leader_epoch, self._log.leader_epochs.latest_epoch, snapshot_epoch, 0) + 1
         kraft = self._reader.kraft
-        write_quorum_state(self._files, directory, state.led_by(self._node_id, self.leader_epoch, kraft.version))
+        write_quorum_state(self.files, directory, state.led_by(self._node_id, self.leader_epoch, kraft.version))
         self._append(
             leader_change_batch(
                 self._node_id,
@@ -148,7 +148,7 @@ class MetadataLog:
         `image` is a copy that nobody changes. The work returns the bytes of the file and raises OSError.
         """
         snapshot = SnapshotId(self._log.log_end_offset, self.leader_epoch)
-        directory, files, kraft = self._log.directory, self._files, self._reader.kraft.messages()
+        directory, files, kraft = self._log.directory, self.files, self._reader.kraft.messages()
         last_timestamp_ms, now_ms = self.last_timestamp_ms, self.clock.now_ms()
 
         def work() -> int:
@@ -174,7 +174,7 @@ class MetadataLog:
         """
         log = self._log
         for path in leftovers_in(log.directory):
-            remove_if_present(self._files, path)
+            remove_if_present(self.files, path)
         newest = self._reader.snapshot
         if newest is not None and newest.end_offset > log.log_end_offset:
             logger.warning(
@@ -186,7 +186,7 @@ class MetadataLog:
             log.truncate_fully_and_start_at(newest.end_offset, self.clock.now_ms())
         for snapshot in snapshots_in(log.directory):
             if snapshot.end_offset < log.log_start_offset:
-                remove_if_present(self._files, os.path.join(log.directory, snapshot.file_name))
+                remove_if_present(self.files, os.path.join(log.directory, snapshot.file_name))
 
     def close(self) -> None:
         """Flush and give the files back. Raises OSError."""

@@ -130,13 +130,13 @@ class SnapshotGenerator:
 
     def _give_up(self, snapshot: SnapshotId) -> None:
         path = self._path(snapshot)
-        os.replace(path, path + DELETED_SUFFIX)
+        self._log.files.rename(path, path + DELETED_SUFFIX)
         self._pending_deletions.append((self._clock.monotonic_ms() + _DELETE_DELAY_MS, path + DELETED_SUFFIX))
 
     def _delete_due(self) -> None:
         now_ms = self._clock.monotonic_ms()
         for _, path in [entry for entry in self._pending_deletions if entry[0] <= now_ms]:
-            os.unlink(path)
+            self._log.files.unlink(path)
         self._pending_deletions = [entry for entry in self._pending_deletions if entry[0] > now_ms]
 
     def _path(self, snapshot: SnapshotId) -> str:

@@ -23,7 +23,7 @@ from ...protocol.errors import ProtocolError
 from ...protocol.record_batch import BatchHeader, CorruptBatch, check_crc, read_header, read_headers
 from ...protocol.records import Record, build_batch, read_records
 from ...storage.checkpoints import CorruptFile
-from ...storage.files import remove_if_present, sync_directory, write_whole
+from ...storage.files import create_file, remove_if_present, sync_directory, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -146,7 +146,7 @@ def write_snapshot(files: Files, directory: str, snapshot: SnapshotId, batches: 
 
 
 def _write_part(files: Files, part: str, batches: Iterable[bytearray]) -> int:
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    descriptor = create_file(files, part)
     position = 0
     try:
         for batch in batches:

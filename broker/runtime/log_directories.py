@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ...protocol.primitives import uuid_to_text
 from ...storage.checkpoints import TopicPartition
+from ...storage.files import remove_tree
 from ...storage.log_directory import LogDirectory, LogDirectoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ...storage.background import Background
     from ...storage.environment import StorageEnvironment
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
@@ -28,10 +27,11 @@ class LogDirectories:
     """All directories of `log.dirs`, locked. Implements `PartitionLogs`."""
 
     def __init__(
-        self, directories: Sequence[LogDirectory], cluster_id: str, clock: Clock, background: Background
+        self, directories: Sequence[LogDirectory], cluster_id: str, clock: Clock, environment: StorageEnvironment
     ) -> None:
         self.directories = directories
-        self._background = background
+        self._background = environment.background
+        self._files = environment.files
         self._checkpointing: set[str] = set()
         self.cluster_id = cluster_id
         self._clock = clock
@@ -60,7 +60,7 @@ class LogDirectories:
                 directory.unlock()
             raise
         cluster_id = known.pop() if known else uuid_to_text(new_uuid())
-        return cls(locked, cluster_id, clock, environment.background)
+        return cls(locked, cluster_id, clock, environment)
 
     def unlock(self) -> None:
         """Let go of the directories as they are."""
@@ -126,7 +126,7 @@ class LogDirectories:
         now_ms = self._clock.now_ms()
         for directory in self.directories:
             for path in directory.take_due_folders(now_ms):
-                self._background.run(partial(shutil.rmtree, path, ignore_errors=True), _nothing, _nothing)
+                self._background.run(partial(remove_tree, self._files, path), _nothing, _nothing)
             for log in directory.logs.values():
                 if log.pending_deletions:
                     log.delete_due_files(now_ms)

@@ -78,10 +78,19 @@ def test_removing_says_whether_the_file_was_there(tmp_path):
     assert not remove_if_present(OS_FILES, str(path))
 
 
+def new_file(path):
+    path.write_bytes(b"")
+    return path
+
+
 class TestDescriptors:
+    def test_a_file_that_is_not_there_is_not_made(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            OpenFile(str(tmp_path / "gone"), Descriptors(1), OS_FILES).open()
+
     def test_no_more_are_open_than_the_limit(self, tmp_path):
         descriptors = Descriptors(3)
-        files = [OpenFile(str(tmp_path / str(i)), descriptors) for i in range(10)]
+        files = [OpenFile(str(new_file(tmp_path / str(i))), descriptors, OS_FILES) for i in range(10)]
         for file in files:
             os.pwrite(file.open(), b"x", 0)
             assert descriptors.open_count <= 3
@@ -93,7 +102,9 @@ class TestDescriptors:
 
     def test_a_file_in_use_outlives_one_that_is_not(self, tmp_path):
         descriptors = Descriptors(2)
-        busy, idle, new = (OpenFile(str(tmp_path / name), descriptors) for name in ("busy", "idle", "new"))
+        busy, idle, new = (
+            OpenFile(str(new_file(tmp_path / name)), descriptors, OS_FILES) for name in ("busy", "idle", "new")
+        )
         busy.open()
         idle.open()
         idle.used = False
@@ -105,7 +116,7 @@ class TestDescriptors:
             file.close()
 
     def test_a_closed_file_opens_again_with_its_content(self, tmp_path):
-        file = OpenFile(str(tmp_path / "f"), Descriptors(1))
+        file = OpenFile(str(new_file(tmp_path / "f")), Descriptors(1), OS_FILES)
         os.pwrite(file.open(), b"abc", 0)
         file.close()
         assert os.pread(file.open(), 9, 0) == b"abc"
