@@ -62,7 +62,7 @@ def log_to_clean(log: Log, checkpoint: int | None, now_ms: int) -> LogToClean:
     is_wrong = checkpoint is not None and not start_offset <= checkpoint <= log.log_end_offset
     first_dirty = start_offset if checkpoint is None or is_wrong else checkpoint
     segments = log.segments
-    dirty = _from(segments[:-1], first_dirty)
+    dirty = _written_from(segments, first_dirty)
     limit = min(log.last_stable_offset, segments[-1].base_offset, log.sync.checkpoint)
     if log.config.min_compaction_lag_ms > 0:
         limit = min(limit, _first_too_young(dirty, now_ms - log.config.min_compaction_lag_ms))
@@ -82,12 +82,10 @@ def _segment_of(segments: Sequence[Segment], offset: int) -> Segment:
     return next((segment for segment in reversed(segments) if segment.base_offset <= offset), segments[0])
 
 
-def _from(segments: Sequence[Segment], offset: int) -> list[Segment]:
-    """The segments from the one that holds `offset` on."""
-    if not segments:
-        return []
+def _written_from(segments: Sequence[Segment], offset: int) -> list[Segment]:
+    """The segments from the one that holds `offset` on, without the active one."""
     first = _segment_of(segments, offset)
-    return [segment for segment in segments if segment.base_offset >= first.base_offset]
+    return [segment for segment in segments[:-1] if segment.base_offset >= first.base_offset]
 
 
 def _first_too_young(dirty: Sequence[Segment], newest_ms: int) -> int:
