@@ -11,6 +11,7 @@ Kafka: `OffsetIndex`. Kafka preallocates the file with zeros; a file that was le
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from array import array
 from bisect import bisect_right
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .files import Files
 
 ENTRY_BYTES = 8
+ENTRY = struct.Struct(">II")
 MAX_RELATIVE_OFFSET = (1 << 31) - 1
 
 

@@ -333,8 +333,7 @@ class _Loader:
                 self._drop_segments_after(index)
                 break
             if index + 1 < len(self.segments):
-                segment.finish()
-                segment.save_indexes()
+                segment.retire()
                 # A truncation into the next segment then needs not read the log from its start.
                 self.snapshots.take(self.producers)
 

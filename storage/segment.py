@@ -10,26 +10,29 @@ from __future__ import annotations
 import logging
 import os
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..protocol.record_batch import HEADER_BYTES, BatchHeader, CorruptBatch, read_header
 from ..protocol.records import read_records
 from .append import TimestampedOffset
 from .files import OpenFile, create_file, remove_if_present, write_whole
 from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, OffsetIndex
+from .segment_indexes import INDEX_SUFFIX as INDEX_SUFFIX
+from .segment_indexes import TIME_INDEX_SUFFIX as TIME_INDEX_SUFFIX
+from .segment_indexes import SegmentIndexes
 from .time_index import NO_TIMESTAMP, TimeIndex
 from .txn_index import TxnIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .files import Data, Descriptors, Files
     from .log_config import LogConfig
     from .offset_index import IndexWrite
 
+T = TypeVar("T")
+
 LOG_SUFFIX = ".log"
-INDEX_SUFFIX = ".index"
-TIME_INDEX_SUFFIX = ".timeindex"
 TXN_INDEX_SUFFIX = ".txnindex"
 SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX)
 DELETED_SUFFIX = ".deleted"
@@ -64,15 +67,14 @@ class Segment:
         "_last_batch_offset",
         "_last_batch_position",
         "_max_timestamp",
-        "_offset_index",
         "_offset_of_max_timestamp",
         "_pwrite",
         "_reader_offset",
         "_reader_position",
-        "_time_index",
         "_unindexed_bytes",
         "base_offset",
         "created_ms",
+        "indexes",
         "log",
         "size",
         "stem",
@@ -95,13 +97,12 @@ class Segment:
         self.log = OpenFile(self.stem + LOG_SUFFIX, descriptors, files)
         self.size = size
         self.created_ms = created_ms
+        self.indexes = SegmentIndexes(self.stem, base_offset)
         self.txn_index = TxnIndex(self.stem + TXN_INDEX_SUFFIX)
         self._files = files
         self._descriptors = descriptors
         self._pwrite = files.pwrite
         self._index_interval_bytes = index_interval_bytes
-        self._offset_index: OffsetIndex | None = None
-        self._time_index: TimeIndex | None = None
         self._unindexed_bytes = 0
         self._max_timestamp: int | None = None
         self._offset_of_max_timestamp = base_offset
@@ -123,45 +124,39 @@ class Segment:
         return segment
 
     def _start_indexes(self) -> None:
-        self._offset_index = OffsetIndex(self.stem + INDEX_SUFFIX, self.base_offset)
-        self._time_index = TimeIndex(self.stem + TIME_INDEX_SUFFIX, self.base_offset)
+        self.indexes.start()
         self._max_timestamp = NO_TIMESTAMP
+        self._offset_of_max_timestamp = self.base_offset
+        self._unindexed_bytes = 0
 
     def load_indexes(self) -> None:
-        """Read and check both indexes. Raises FileNotFoundError, CorruptIndex."""
-        offset_index = OffsetIndex(self.stem + INDEX_SUFFIX, self.base_offset)
-        offset_index.load()
-        offset_index.check(self.size)
-        time_index = TimeIndex(self.stem + TIME_INDEX_SUFFIX, self.base_offset)
-        time_index.load()
-        time_index.check()
-        self._offset_index, self._time_index = offset_index, time_index
+        """Read both indexes into memory and check them. Raises FileNotFoundError, CorruptIndex."""
+        self.indexes.load(self.size)
 
-    def _need_indexes(self) -> None:
-        """Read the indexes, or build them: opening a log looks only at the sizes of those it does not need yet."""
+    def _from_indexes(self, ask: Callable[[], T]) -> T:
+        """What the indexes say: opening a log looks only at the sizes of those that it does not need yet."""
         try:
-            self.load_indexes()
+            self.indexes.check(self.size)
+            return ask()
         except (FileNotFoundError, CorruptIndex) as error:
             _LOG.warning("%s; both indexes are built again from %s", error, self.log.path)
             self._build_indexes()
+            return ask()
 
     def _build_indexes(self) -> None:
         self._start_indexes()
-        self._offset_of_max_timestamp = self.base_offset
-        self._unindexed_bytes = 0
         for position, _, header in self.batches():
             self.see_timestamp(header.max_timestamp, header.last_offset)
             self.index(header.last_offset, position, header.size_bytes)
-        self.finish()
-        self.save_indexes()
+        self.retire()
 
     def read_next_offset(self) -> int:
         """The offset after the last batch, by a scan from the last index entry.
 
-        Raises CorruptBatch when the file does not end with a whole batch.
+        Raises FileNotFoundError, CorruptIndex; CorruptBatch when the file does not end with a whole batch.
         """
         next_offset = self.base_offset
-        start = self.offset_index.lookup(self.offset_index.last_offset)
+        start = 0 if self.size <= self._index_interval_bytes else self.indexes.last_position(self.size)
         for _, _, header in self.batches(start):
             next_offset = header.next_offset
         self._unindexed_bytes = self.size - start
@@ -174,19 +169,25 @@ class Segment:
 
     @property
     def offset_index(self) -> OffsetIndex:
-        """The offset index, read from its file when it is first needed."""
-        if self._offset_index is None:
-            self._need_indexes()
-        assert self._offset_index is not None
-        return self._offset_index
+        """The offset index in memory, to be changed."""
+        if self.indexes.offsets is None:
+            self._from_indexes(self.load_indexes)
+        assert self.indexes.offsets is not None
+        return self.indexes.offsets
 
     @property
     def time_index(self) -> TimeIndex:
-        """The time index, read from its file when it is first needed."""
-        if self._time_index is None:
-            self._need_indexes()
-        assert self._time_index is not None
-        return self._time_index
+        """The time index in memory, to be changed."""
+        if self.indexes.times is None:
+            self._from_indexes(self.load_indexes)
+        assert self.indexes.times is not None
+        return self.indexes.times
+
+    def _indexed_position(self, offset: int) -> int:
+        """A position at or before the batch that holds `offset`; a small segment is read from its start."""
+        if offset <= self.base_offset or self.size <= self._index_interval_bytes:
+            return 0
+        return self._from_indexes(lambda: self.indexes.position(offset, self.size))
 
     # ------------------------------------------------------------------ writing
 
@@ -264,32 +265,31 @@ class Segment:
 
     def save_indexes(self) -> None:
         """Write index entries that are only in memory. Raises OSError."""
-        if self._offset_index is not None and self._time_index is not None:
-            self._offset_index.save(self._files)
-            self._time_index.save(self._files)
+        self.indexes.save(self._files)
 
     def unsaved_indexes(self) -> tuple[IndexWrite, ...]:
         """What the index files lack, for somebody else to write."""
-        if self._offset_index is None or self._time_index is None:
-            return ()
-        return tuple(write for write in (self._offset_index.unsaved(), self._time_index.unsaved()) if write is not None)
+        return self.indexes.unsaved()
 
     def indexes_saved(self, writes: tuple[IndexWrite, ...]) -> None:
-        """Take note that somebody else has written these."""
-        for write in writes:
-            for index in (self._offset_index, self._time_index):
-                if index is not None and index.path == write.path:
-                    index.saved(write)
+        """Take note that somebody else has written these; the segment is not written any more."""
+        self.indexes.saved(writes)
+        self.indexes.release()
 
     def finish(self) -> None:
         """Stop being the active segment: the last time index entry becomes the largest timestamp."""
         self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
 
+    def retire(self) -> None:
+        """Finish, and keep the indexes in their files alone. Raises OSError."""
+        self.finish()
+        self.save_indexes()
+        self.indexes.release()
+
     def close(self) -> None:
         """Save the indexes and give the descriptor back. Raises OSError."""
-        if self._offset_index is not None:
-            self.finish()
-            self.save_indexes()
+        if self.indexes.times is not None:
+            self.retire()
         self.log.close()
 
     # ------------------------------------------------------------------ timestamps
@@ -298,7 +298,7 @@ class Segment:
     def max_timestamp(self) -> int:
         """The largest timestamp; -1 when there is none."""
         if self._max_timestamp is None:
-            self._max_timestamp, self._offset_of_max_timestamp = self.time_index.last_entry
+            self._max_timestamp, self._offset_of_max_timestamp = self._from_indexes(self.indexes.last_timestamp)
         return self._max_timestamp
 
     @property
@@ -318,8 +318,8 @@ class Segment:
 
     def offset_for_timestamp(self, timestamp: int, start_offset: int) -> TimestampedOffset | None:
         """The first record at or after `start_offset` that is not older than `timestamp`."""
-        index_offset = max(self.time_index.lookup(timestamp), start_offset)
-        for _position, data, header in self.batches(self.offset_index.lookup(index_offset)):
+        index_offset = max(self._from_indexes(lambda: self.indexes.offset_before(timestamp)), start_offset)
+        for _position, data, header in self.batches(self._indexed_position(index_offset)):
             if header.max_timestamp < timestamp or header.last_offset < start_offset:
                 continue
             for record in read_records(data, 0, header):
@@ -330,7 +330,7 @@ class Segment:
     def offset_of_max_timestamp(self) -> TimestampedOffset | None:
         """The first record that has the largest timestamp."""
         timestamp = self.max_timestamp
-        for _, data, header in self.batches(self.offset_index.lookup(self._offset_of_max_timestamp)):
+        for _, data, header in self.batches(self._indexed_position(self._offset_of_max_timestamp)):
             if header.max_timestamp == timestamp:
                 for record in read_records(data, 0, header):
                     if record.timestamp == timestamp:
@@ -380,7 +380,7 @@ class Segment:
             return self._reader_position if self._reader_position < self.size else None
         if offset == self._last_batch_offset:
             return self._last_batch_position
-        position = self.offset_index.lookup(offset)
+        position = self._indexed_position(offset)
         while position < self.size:
             chunk = os.pread(descriptor, min(SCAN_BYTES, self.size - position), position)
             at, limit = 0, len(chunk) - _OFFSETS.size
@@ -449,8 +449,6 @@ class Segment:
     def clear_indexes(self) -> None:
         """Begin all indexes anew, before the log is read again from its start."""
         self._start_indexes()
-        self._offset_of_max_timestamp = self.base_offset
-        self._unindexed_bytes = 0
         self.txn_index.clear(self._files)
 
     @property

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ENTRY_BYTES = 12
 NO_TIMESTAMP = -1
-_ENTRY = struct.Struct(">qi")
+ENTRY = struct.Struct(">qi")
 
 
 class TimeIndex:
@@ -105,7 +105,7 @@ class TimeIndex:
             return None
         start = max(self._saved, 0)
         pairs = zip(self._timestamps[start:], self._offsets[start:], strict=True)
-        content = b"".join([_ENTRY.pack(timestamp, offset) for timestamp, offset in pairs])
+        content = b"".join([ENTRY.pack(timestamp, offset) for timestamp, offset in pairs])
         return IndexWrite(self.path, start * ENTRY_BYTES, content, len(self._offsets))
 
     def load(self) -> None:
@@ -120,7 +120,7 @@ class TimeIndex:
         used = -(-len(content.rstrip(b"\0")) // ENTRY_BYTES)
         if len(content) == ENTRY_BYTES:
             used = 1  # the first record may be of 1970, at the base offset: nothing but zeros, and no padding
-        entries = list(_ENTRY.iter_unpack(content[: used * ENTRY_BYTES]))
+        entries = list(ENTRY.iter_unpack(content[: used * ENTRY_BYTES]))
         if any(offset < 0 for _, offset in entries):
             raise CorruptIndex(f"{self.path}: an offset below the segment's base offset")
         self._timestamps = array("q", [timestamp for timestamp, _ in entries])

@@ -146,6 +146,39 @@ class TestIndexing:
             again.load_indexes()
 
 
+class TestMemory:
+    def test_reading_a_segment_that_is_not_written_loads_no_index(self, segment, tmp_path):
+        again = reopened(segment, tmp_path)
+        for offset in range(BASE, BASE + 21):
+            again.position_of(offset)
+        assert again.offset_for_timestamp(NOW_MS + 30, BASE) == (NOW_MS + 30, BASE + 6, 0)
+        assert again.offset_of_max_timestamp() == (NOW_MS + 500, BASE + 12, 0)
+        assert (again.indexes.offsets, again.indexes.times) == (None, None)
+
+    def test_writing_loads_both_and_retiring_lets_go_of_them(self, segment, tmp_path):
+        again = reopened(segment, tmp_path)
+        again.read_next_offset()
+        for number in range(5):
+            add(again, BASE + 20 + number)
+        assert len(again.indexes.offsets) > len(segment.offset_index)
+        entries = again.offset_index.entries()
+        again.retire()
+        assert (again.indexes.offsets, again.indexes.times) == (None, None)
+        assert (
+            read_header((tmp_path / f"{BASE:020d}.log").read_bytes(), again.position_of(BASE + 24)).base_offset
+            == BASE + 24
+        )
+        assert again.offset_index.entries() == entries
+
+    def test_indexes_that_cannot_be_read_are_built_again_and_let_go(self, segment, tmp_path, caplog):
+        again = reopened(segment, tmp_path)
+        (tmp_path / f"{BASE:020d}.index").unlink()
+        assert again.position_of(BASE + 19) == segment.size // 10 * 9
+        assert "both indexes are built again" in caplog.text
+        assert again.indexes.offsets is None
+        assert (tmp_path / f"{BASE:020d}.index").stat().st_size > 0
+
+
 class TestTimestamps:
     @pytest.mark.parametrize("again", [False, True])
     def test_the_largest_and_the_first(self, segment, tmp_path, again):
