@@ -1,0 +1,132 @@
+"""Clients that live through hand-overs, and clients that read what others wrote before one.
+
+One librdkafka producer and one consumer are made in the first stay and never again: their address stays, the broker
+behind it does not. Java's console producer and consumer stand for Kafka's own clients.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import confluent_kafka
+
+from ..clients.group_members import wait_until
+from ..clients.record_clients import PYTHON_CLIENTS
+from ..harness.java_tools import CONSOLE_CONSUMER, CONSOLE_PRODUCER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..clients.record_clients import Sent
+    from ..harness.java_tools import JavaTools
+    from .place import Place
+
+LIVE_TOPIC = "live"
+LIVE_GROUP = "live"
+LIVE_RECORDS_PER_STAY = 50
+JAVA_TOPIC = "java"
+
+
+class LiveClients:
+    """An idempotent producer and a group member of librdkafka, from the first stay to the last."""
+
+    def __init__(self, place: Place) -> None:
+        settings = {
+            "bootstrap.servers": place.bootstrap,
+            "reconnect.backoff.max.ms": 500,
+            "log_level": 0,  # it would tell of each attempt to reach a broker that is not there yet
+            "topic.metadata.refresh.interval.ms": 1000,
+        }
+        self._producer = confluent_kafka.Producer(
+            {**settings, "enable.idempotence": True, "message.timeout.ms": 120_000}
+        )
+        group = {"group.id": LIVE_GROUP, "auto.offset.reset": "earliest", "session.timeout.ms": 60_000}
+        self._consumer = confluent_kafka.Consumer({**settings, **group, "auto.commit.interval.ms": 200})
+        self._consumer.subscribe([LIVE_TOPIC])
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._consume)
+        self._thread.start()
+        self.sent: list[bytes] = []
+        self.seen: set[bytes] = set()
+
+    def send(self) -> None:
+        """The next records; the consumer has seen all of them when this returns."""
+        failures: list[confluent_kafka.KafkaError] = []
+        numbers = range(len(self.sent), len(self.sent) + LIVE_RECORDS_PER_STAY)
+        values = [b"%d" % number for number in numbers]
+        for value in values:
+            self._producer.produce(
+                LIVE_TOPIC, value, value, on_delivery=lambda error, _: failures.append(error) if error else None
+            )
+        assert self._producer.flush(120) == 0
+        assert not failures, failures
+        self.sent += values
+        wait_until(lambda: self.seen >= set(self.sent), "the consumer has seen every record", timeout_s=120)
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _consume(self) -> None:
+        while not self._stopping.is_set():
+            for message in self._consumer.consume(100, 0.1):
+                if message.error() is None:
+                    self.seen.add(message.value())
+
+
+def read_again(place: Place, sent: dict[str, list[Sent]], turn: int) -> list[str]:
+    """Read the records of each topic with another client each time; what is not as it was sent."""
+    clients = [kind(place.bootstrap) for kind in PYTHON_CLIENTS]
+    wrong = []
+    for number, (topic, records) in enumerate(sent.items()):
+        client = clients[(number + turn) % len(clients)]
+        found = [(got.key, got.value, got.headers) for got in client.read(topic, len(records))]
+        wanted = [(record.key, record.value, record.headers) for record in records]
+        if found != wanted:
+            wrong.append(f"{client.name} read {topic}: {len(found)} records, other ones than the {len(wanted)} sent")
+    return wrong
+
+
+class JavaConsole:
+    """Kafka's console clients, on a topic of their own."""
+
+    def __init__(self, tools: JavaTools, place: Place) -> None:
+        self._tools = tools
+        self._place = place
+        self._lines: list[str] = []
+
+    def read_all(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The lines that were written, and those that are read from the beginning."""
+        if not self._lines:
+            return [], []
+        out = self._tools.succeed(
+            CONSOLE_CONSUMER,
+            *("--bootstrap-server", self._place.bootstrap, "--topic", JAVA_TOPIC, "--from-beginning"),
+            *("--max-messages", str(len(self._lines)), "--timeout-ms", "30000"),
+            *("--formatter-property", "print.key=true", "--formatter-property", "print.headers=true"),
+        )
+        return self._lines, out.splitlines()
+
+    def write(self) -> None:
+        lines = [
+            f"header:{number}\tkey {number}\tvalue {number}" for number in range(len(self._lines), len(self._lines) + 5)
+        ]
+        self._tools.succeed(
+            CONSOLE_PRODUCER,
+            *(
+                "--bootstrap-server",
+                self._place.bootstrap,
+                "--topic",
+                JAVA_TOPIC,
+                "--compression-codec",
+                "lz4",
+                "--sync",
+                "--timeout",
+                "5",
+            ),
+            *("--reader-property", "parse.key=true", "--reader-property", "parse.headers=true"),
+            stdin="".join(f"{line}\n" for line in lines).encode(),
+        )
+        self._lines += lines

@@ -1,0 +1,124 @@
+"""A data directory's life with several brokers, told once and looked at by many tests.
+
+Each stay begins with a look (what does this broker show of what the last one left?), then everything is written that
+there is to write, then comes another look and the end: a stop, or a crash. Kafka's tools read the files after each.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import clients, dumps
+from .asking import Broker
+from .contents import Contents
+from .place import Place
+from .view import take_view, wait_until_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..harness.java_tools import JavaTools
+
+STOP, KILL = "stop", "kill"
+LOUD = re.compile(r"^\[[^\]]+\] (?P<line>(?:WARN|ERROR|FATAL) .*)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Who opens the directory in turn, and how each but the last ends; the last one is stopped."""
+
+    name: str
+    kinds: Sequence[str]
+    endings: Sequence[str]
+    dynamic_voters: bool = False
+
+
+@dataclass
+class Stay:
+    """One broker's time with the directory, and what was seen of it."""
+
+    kind: str
+    ending: str
+    begun_after: str | None
+    first_view: dict[str, Any] = field(default_factory=dict)
+    last_view: dict[str, Any] = field(default_factory=dict)
+    read_wrong: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    loud_lines: list[str] = field(default_factory=list)
+
+
+class History:
+    """`live` tells the story; everything else is there to be looked at afterwards."""
+
+    def __init__(self, story: Story, home: Path, tools: JavaTools) -> None:
+        self.story = story
+        self.stays: list[Stay] = []
+        self._home = home
+        self._tools = tools
+        self.place = Place(home)
+        self.contents = Contents(self.place)
+        self._java = clients.JavaConsole(tools, self.place)
+        self._live: clients.LiveClients | None = None
+
+    def live(self) -> None:
+        try:
+            if self.story.kinds[0] == "kafka":
+                self.place.format(self._tools, dynamic_voters=self.story.dynamic_voters)
+            for kind, ending in zip(self.story.kinds, [*self.story.endings, STOP], strict=True):
+                self._stay(kind, ending)
+        except BaseException:
+            print(self.place.log_tail())  # noqa: T201 (pytest shows it beside the failure)
+            raise
+        finally:
+            if self._live is not None:
+                self._live.close()
+            self.place.close()
+
+    def _stay(self, kind: str, ending: str) -> None:
+        stay = Stay(kind, ending, self.stays[-1].ending if self.stays else None)
+        self.stays.append(stay)
+        self.place.start(kind)
+        with Broker(self.place) as broker:
+            wait_until_ready(broker, self.contents.topics)
+            if stay.begun_after is None:
+                self.contents.write_first(broker)
+                self._live = clients.LiveClients(self.place)
+            else:
+                stay.first_view = self._look(broker)
+                stay.read_wrong = self._read_again()
+            self._write(broker)
+            stay.last_view = self._look(broker)
+        self._end(stay)
+
+    def _look(self, broker: Broker) -> dict[str, Any]:
+        return take_view(broker, self.contents.groups, self.contents.group_state)
+
+    def _read_again(self) -> list[str]:
+        wrong = clients.read_again(self.place, self.contents.sent, len(self.stays))
+        written, read = self._java.read_all()
+        return wrong if read == written else [*wrong, f"the console read {read} instead of {written}"]
+
+    def _write(self, broker: Broker) -> None:
+        self.contents.write(broker)
+        self._java.write()
+        assert self._live is not None
+        self._live.send()
+        if len(self.stays) == 1:
+            self.contents.delete_at_the_end(broker)
+
+    def _end(self, stay: Stay) -> None:
+        if self._live is not None and len(self.stays) == len(self.story.kinds):
+            self._live.close()  # while there is somebody to leave
+            self._live = None
+        if stay.ending == KILL:
+            self.place.kill()
+        else:
+            self.place.stop()
+        stay.loud_lines = LOUD.findall(self.place.log_text()) if stay.kind == "kafka" else []
+        kept = self._home / f"dump-{len(self.stays)}.txt"
+        stay.complaints = dumps.complaints(
+            self._tools, self.place.data_dir, kept, crashed_kafka=(stay.kind, stay.ending) == ("kafka", KILL)
+        )

@@ -1,0 +1,84 @@
+"""Ottla and Apache Kafka on the same data directory, in turn: nothing is lost, and neither finds fault with the other.
+
+Each story is lived once; each test looks at one side of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .history import KILL, STOP, History, Story
+from .view import SECTIONS, differences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .history import Stay
+
+pytestmark = pytest.mark.timeout(600)
+
+STORIES = (
+    Story("begun by Ottla", ("ottla", "kafka", "ottla"), (STOP, KILL)),
+    Story("begun by Kafka, dynamic voters", ("kafka", "ottla", "kafka"), (STOP, KILL), dynamic_voters=True),
+    Story("begun by Kafka, static voters", ("kafka", "ottla", "kafka"), (KILL, STOP)),
+)
+
+# What Apache Kafka says on a directory that nobody else has ever had, with the same things written into it.
+USUAL = re.compile(
+    r"WARN \[QuorumController id=1\] Performing controller activation\."
+    r"|WARN \[NodeToControllerChannelManager .*\] Attempting to close NetworkClient that has already been closed\."
+    # Partitions that are added to a topic, and the gap in a sequence that the test sends.
+    r"|ERROR \[Broker id=1\] Expected partition grown-\d with topic id \S+ to exist, but it was missing\. Creating"
+    r"|ERROR \[ReplicaManager broker=1\] Error processing append operation on partition \S+:sequences-0 "
+)
+
+
+@pytest.fixture(scope="module", params=STORIES, ids=[story.name for story in STORIES])
+def history(request, java_tools, tmp_path_factory) -> History:
+    history = History(request.param, tmp_path_factory.mktemp("handover"), java_tools)
+    history.live()
+    return history
+
+
+def handovers(history: History) -> Iterator[tuple[str, Stay, Stay]]:
+    for before, after in itertools.pairwise(history.stays):
+        yield f"{before.kind} -{before.ending}-> {after.kind}", before, after
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_what_clients_see_is_as_it_was(history, section):
+    for name, before, after in handovers(history):
+        assert differences(before.last_view, after.first_view, section) == [], name
+
+
+def test_clients_read_what_was_sent(history):
+    assert [stay.read_wrong for stay in history.stays] == [[]] * len(history.stays)
+
+
+def test_kafka_finds_no_fault_in_any_file(history):
+    for stay in history.stays:
+        assert stay.complaints == [], f"after {stay.kind} and a {stay.ending}"
+
+
+def test_kafka_logs_nothing_unusual(history):
+    for stay in history.stays:
+        assert [line for line in stay.loud_lines if not USUAL.match(line)] == []
+
+
+def test_producer_ids_are_never_given_twice(history):
+    given = history.contents.producer_ids
+    assert len(given) == len(set(given)) >= 2 * len(history.stays)
+
+
+def test_what_kafka_alone_serves_survives_a_stay_at_ottla(history):
+    """Quotas, ACLs, users, and groups of protocols that the other does not speak."""
+    looks = [look for stay in history.stays for look in (stay.first_view, stay.last_view) if look]
+    with_security = [look["security"] for look in looks if look["security"]]
+    assert with_security
+    for earlier, later in itertools.pairwise(with_security):
+        for kind, entries in earlier.items():
+            assert set(entries) <= set(later[kind]), kind
