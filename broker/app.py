@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..storage.append import AppendError
 from ..storage.checkpoints import CorruptFile
 from ..storage.environment import StorageEnvironment
+from ..storage.files import OS_FILES
 from ..storage.log_directory import LogDirectoryError
 from .api_table import APIS, advertised
 from .clock import SystemClock
@@ -44,6 +45,7 @@ from .services import Services
 from .version import VERSION
 
 if TYPE_CHECKING:
+    from ..storage.files import Files
     from .clock import Clock
     from .config import BrokerConfig
 
@@ -72,8 +74,9 @@ class StartError(Exception):
 class Broker:
     """A broker on its log directories: made stopped, started once, stopped once."""
 
-    def __init__(self, config: BrokerConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: BrokerConfig, clock: Clock | None = None, files: Files = OS_FILES) -> None:
         self._config = config
+        self._files = files
         self._clock = clock or SystemClock()
         self._timers = Timers(self._wake_at)
         self._commits = CommitBarrier()
@@ -152,7 +155,9 @@ class Broker:
         config = self._config
         self._disk_threads = DiskThreads(asyncio.get_running_loop(), config.background_threads, "disk")
         environment = StorageEnvironment(
-            background=self._disk_threads, producer_id_expiration_ms=config.producer_id_expiration_ms
+            files=self._files,
+            background=self._disk_threads,
+            producer_id_expiration_ms=config.producer_id_expiration_ms,
         )
         self._environment = environment
         return LogDirectories.lock(
