@@ -9,9 +9,7 @@ Kafka: `UnifiedLog`, `LocalLog`.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left, bisect_right
 from dataclasses import replace
-from operator import attrgetter
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -19,12 +17,13 @@ from ..protocol.errors import ErrorCode
 from ..protocol.record_batch import CorruptBatch, read_headers, stamp
 from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
 from .cleaned_segment import SegmentSource, swap_in
-from .files import remove_if_present
+from .log_segments import LogSegments
 from .log_sync import LogSync
 from .log_validator import check_batch, client_batch, stamp_now, validate_records
 from .producer_replay import end_txn_marker, index_completed, replay_producers
+from .released_files import ReleasedFiles
 from .retention import breached_segments
-from .segment import DELETED_SUFFIX, Segment
+from .segment import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from .append import TimestampedOffset
     from .cleaned_segment import CleanedSegment
     from .environment import StorageEnvironment
-    from .files import Files
     from .leader_epochs import LeaderEpochs
     from .log_config import LogConfig
     from .producer_snapshots import ProducerSnapshots
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from .txn_index import AbortedTxn
 
 NO_TIMESTAMP = -1
-_BASE_OFFSET = attrgetter("base_offset")
 
 
 class Log:
@@ -52,7 +49,6 @@ class Log:
         "_high_watermark",
         "_roll_config",
         "_segments",
-        "active",
         "config",
         "directory",
         "leader_epochs",
@@ -60,9 +56,9 @@ class Log:
         "log_start_offset",
         "name",
         "partition",
-        "pending_deletions",
         "producers",
         "recovery_point",
+        "released_files",
         "size_bytes",
         "snapshots",
         "sync",
@@ -100,16 +96,14 @@ class Log:
         self.log_end_offset = log_end_offset
         # All below this offset is known to be on the disk; recovery begins here.
         self.recovery_point = recovery_point
-        self.size_bytes = sum(segment.size for segment in segments)
-        # (when, path) of files that were given up, oldest first.
-        self.pending_deletions: list[tuple[int, str]] = []
+        self._environment = environment
+        self._segments = LogSegments(segments)
+        self.size_bytes = self._segments.size_bytes
         # How often something was cut off, which whoever works on what a thread has read must know.
         self.truncations = 0
-        self._environment = environment
-        self._segments = segments
-        self.active = segments[-1]
         self.snapshots = snapshots
-        self.sync = LogSync(self, environment, segments[self._segment_index(recovery_point) : -1])
+        self.sync = LogSync(self, environment, self._segments.holding(recovery_point)[:-1])
+        self.released_files = ReleasedFiles(environment, self.sync.failed)
         self._high_watermark = log_start_offset
         self._roll_config = self._with_jitter(config)
 
@@ -151,8 +145,13 @@ class Log:
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """Oldest first; the last one is written now. Nobody else changes the list."""
-        return self._segments
+        """As they are now, oldest first; the last one is the active one."""
+        return self._segments.to_list()
+
+    @property
+    def active(self) -> Segment:
+        """The segment that is written now."""
+        return self._segments.active
 
     @property
     def segment_base_offsets(self) -> list[int]:
@@ -162,7 +161,7 @@ class Log:
     @property
     def active_base_offset(self) -> int:
         """Where the segment begins that is written now."""
-        return self.active.base_offset
+        return self._segments.active.base_offset
 
     # ------------------------------------------------------------------ append
 
@@ -234,8 +233,10 @@ class Log:
         last_offset = base_offset + header.last_offset_delta
         timestamp = header.max_timestamp
         length = len(batch)
-        if self.active.should_roll(self._roll_config, length, last_offset, timestamp, now_ms):
+        active = self._segments.active
+        if active.should_roll(self._roll_config, length, last_offset, timestamp, now_ms):
             self._roll_for(length, base_offset, now_ms)
+            active = self._segments.active
         if leader_epoch > self.leader_epochs.saved_epoch:
             self._begin_epoch(leader_epoch, base_offset)
         marker = None
@@ -249,7 +250,6 @@ class Log:
                     duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset, True
                 )
         stamp(batch, 0, base_offset, leader_epoch)
-        active = self.active
         try:
             position = active.write(batch)
         except OSError as error:
@@ -316,8 +316,7 @@ class Log:
         )
 
     def _set_active(self, segment: Segment) -> None:
-        self._segments.append(segment)
-        self.active = segment
+        self._segments.add(segment)
         self.sync.segment_created()
         self._roll_config = self._with_jitter(self.config)
 
@@ -334,27 +333,13 @@ class Log:
             raise OffsetOutOfRange(offset, self.log_start_offset, self.log_end_offset)
         if offset >= up_to_offset:
             return b""
-        segments = self._segments
-        if offset >= self.active.base_offset:
-            index = len(segments) - 1
-        else:
-            index = max(bisect_right(segments, offset, key=_BASE_OFFSET) - 1, 0)
-        while index < len(segments):
-            segment = segments[index]
-            end = self._readable_end(index, segment, up_to_offset)
-            data = segment.read(offset, max_bytes, end, min_one_batch=min_one_batch)
-            if data is not None:
-                return data
-            index += 1
-        return b""
-
-    def _readable_end(self, index: int, segment: Segment, up_to_offset: int) -> tuple[int, int]:
-        is_last = index + 1 == len(self._segments)
-        segment_end = self.log_end_offset if is_last else self._segments[index + 1].base_offset
-        if up_to_offset >= segment_end:
-            return segment_end, segment.size
-        position = segment.position_of(up_to_offset)
-        return up_to_offset, segment.size if position is None else position
+        return self._segments.read(
+            offset,
+            max_bytes,
+            up_to_offset=up_to_offset,
+            log_end_offset=self.log_end_offset,
+            min_one_batch=min_one_batch,
+        )
 
     def locate(self, offset: int) -> tuple[int, int]:
         """Where the batch that holds `offset` begins: its segment's base offset, and the position in that segment.
@@ -362,46 +347,24 @@ class Log:
         The log end offset is where the active segment ends. Kafka: `LogOffsetMetadata`. Raises OSError, CorruptBatch.
         """
         if offset < self.log_end_offset:
-            first = self._segment_index(offset)
-            for segment in self._segments[first:]:
-                position = segment.position_of(offset)
-                if position is not None:
-                    return segment.base_offset, position
+            return self._segments.locate(offset)
         return self.active.base_offset, self.active.size
 
     def batches(self, start_offset: int) -> Iterator[tuple[memoryview, BatchHeader]]:
         """Each batch from the one that holds `start_offset`, to replay it; a view is valid until the next step."""
-        first = self._segment_index(start_offset)
-        for segment in self._segments[first:]:
-            position = segment.position_of(start_offset)
-            if position is not None:
-                for _, data, header in segment.batches(position):
-                    yield data, header
+        return self._segments.batches(start_offset)
 
     def offset_for_timestamp(self, timestamp_ms: int) -> TimestampedOffset | None:
         """The first record, by offset, that is not older than `timestamp_ms`. Raises OSError, MissingCodec."""
-        for segment in self._segments:
-            if segment.max_timestamp >= timestamp_ms:
-                found = segment.offset_for_timestamp(timestamp_ms, self.log_start_offset)
-                if found is not None:
-                    return found
-        return None
+        return self._segments.offset_for_timestamp(timestamp_ms, self.log_start_offset)
 
     def offset_of_max_timestamp(self) -> TimestampedOffset | None:
         """The first record with the largest timestamp, which is -1 where no record has one; None without records."""
-        newest = max(self._segments, key=attrgetter("max_timestamp"))
-        return newest.offset_of_max_timestamp()
+        return self._segments.offset_of_max_timestamp()
 
     def aborted_transactions(self, fetch_offset: int, upper_bound_offset: int) -> list[AbortedTxn]:
         """The aborted transactions that overlap [fetch_offset, upper_bound_offset)."""
-        found: list[AbortedTxn] = []
-        first = self._segment_index(fetch_offset)
-        for segment in self._segments[first:]:
-            entries, complete = segment.txn_index.collect(fetch_offset, upper_bound_offset)
-            found += entries
-            if complete:
-                break
-        return found
+        return self._segments.aborted_transactions(fetch_offset, upper_bound_offset)
 
     # ------------------------------------------------------------------ truncate, let go
 
@@ -409,12 +372,11 @@ class Log:
         """Drop everything from `offset` on; says whether there was anything. Raises OSError."""
         if offset >= self.log_end_offset:
             return False
-        if offset <= self._segments[0].base_offset:
+        if offset <= self._segments.first.base_offset:
             self.truncate_fully_and_start_at(offset, now_ms)
             return True
-        while self._segments[-1].base_offset > offset:
-            self._segments.pop().delete_now()
-        self.active = self._segments[-1]
+        for segment in reversed(self._segments.take_above(offset)):
+            segment.delete_now()
         self.active.truncate_to(offset)
         self._end_at(offset)
         self.leader_epochs.truncate_from_end(offset)
@@ -423,8 +385,8 @@ class Log:
 
     def truncate_fully_and_start_at(self, offset: int, now_ms: int) -> None:
         """Drop everything and go on at `offset`. Raises OSError."""
-        while self._segments:
-            self._segments.pop().delete_now()
+        for segment in reversed(self._segments.take_above(-1)):
+            segment.delete_now()
         self._set_active(self._create_segment(offset, now_ms))
         self._end_at(offset)
         self.log_start_offset = offset
@@ -437,18 +399,18 @@ class Log:
     def _end_at(self, offset: int) -> None:
         self.truncations += 1
         self.log_end_offset = offset
-        self.size_bytes = sum(segment.size for segment in self._segments)
+        self.size_bytes = self._segments.size_bytes
         self.recovery_point = min(self.recovery_point, offset)
         self.log_start_offset = min(self.log_start_offset, offset)
         self._high_watermark = min(self._high_watermark, offset)
         self._roll_config = self._with_jitter(self.config)
-        self.sync.log_cut(self._segments)
+        self.sync.log_cut(self._segments.to_list())
 
     def _reload_producers(self, now_ms: int) -> None:
         self.snapshots.remove_outside(self.log_start_offset, self.log_end_offset)
         expiration_ms = self._environment.producer_id_expiration_ms
         self.snapshots.load_latest(self.producers, self.log_start_offset, now_ms, expiration_ms)
-        replay_producers(self.producers, self._segments, self.log_end_offset)
+        replay_producers(self.producers, self._segments.to_list(), self.log_end_offset)
         self.producers.high_watermark_moved(self._high_watermark)
 
     def advance_log_start_offset(self, offset: int) -> bool:
@@ -467,10 +429,10 @@ class Log:
     def apply_retention(self, now_ms: int) -> int:
         """Give up the segments that retention allows; return how many.
 
-        Their files are renamed and later, by `delete_due_files`, removed in the background. Raises OSError.
+        Their files are renamed and later, by `released_files`, removed in the background. Raises OSError.
         """
         count = breached_segments(
-            self._segments,
+            self._segments.to_list(),
             self.config,
             log_start_offset=self.log_start_offset,
             log_end_offset=self.log_end_offset,
@@ -482,13 +444,12 @@ class Log:
         if count == len(self._segments):
             self.roll(now_ms)
         self._release_segments(count, now_ms + self.config.file_delete_delay_ms)
-        self.advance_log_start_offset(self._segments[0].base_offset)
+        self.advance_log_start_offset(self._segments.first.base_offset)
         return count
 
     def _release_segments(self, count: int, due_ms: int) -> None:
         paths = []
-        for _ in range(count):
-            segment = self._segments.pop(0)
+        for segment in self._segments.take_first(count):
             self.size_bytes -= segment.size
             self.sync.segment_released(segment)
             segment.log.close()
@@ -496,12 +457,7 @@ class Log:
             snapshot = self.snapshots.release(segment.base_offset)
             if snapshot is not None:
                 paths.append(snapshot)
-        files = self._environment.files
-        self._environment.background.run(
-            lambda: mark_deleted(files, paths),
-            lambda marked: self.pending_deletions.extend((due_ms, path) for path in marked),
-            self.sync.failed,
-        )
+        self.released_files.release(paths, due_ms)
 
     def replace_segments(self, cleaned: CleanedSegment, truncations: int, now_ms: int) -> bool:
         """Put a cleaned segment into the place of those it was made from, if these are still what they were.
@@ -510,8 +466,7 @@ class Log:
         OSError; the log is not to be used then.
         """
         files = self._environment.files
-        first = bisect_left(self._segments, cleaned.base_offset, key=_BASE_OFFSET)
-        old = self._segments[first : first + len(cleaned.sources)]
+        old = self._segments.at(cleaned.base_offset, len(cleaned.sources))
         found = tuple(SegmentSource(segment.stem, segment.base_offset, segment.size) for segment in old)
         if found != cleaned.sources or truncations != self.truncations or self.active in old:
             cleaned.discard(files)
@@ -520,8 +475,8 @@ class Log:
             segment.log.close()
         released = [self.snapshots.release(segment.base_offset) for segment in old[1:]]
         deleted = swap_in(files, cleaned, [path for path in released if path is not None])
-        self.pending_deletions += [(now_ms + self.config.file_delete_delay_ms, path) for path in deleted]
-        self._segments[first : first + len(old)] = [self._found_segment(cleaned, now_ms)]
+        self.released_files.add_marked(now_ms + self.config.file_delete_delay_ms, deleted)
+        self._segments.replace(old, self._found_segment(cleaned, now_ms))
         self.size_bytes += cleaned.size_bytes - sum(segment.size for segment in old)
         return True
 
@@ -535,15 +490,6 @@ class Log:
             created_ms=now_ms,
             size=cleaned.size_bytes,
         )
-
-    def delete_due_files(self, now_ms: int) -> int:
-        """Remove files that were given up file.delete.delay.ms ago; return how many."""
-        due = [path for due_ms, path in self.pending_deletions if due_ms <= now_ms]
-        if due:
-            self.pending_deletions = [entry for entry in self.pending_deletions if entry[0] > now_ms]
-            files = self._environment.files
-            self._environment.background.run(lambda: _remove(files, due), lambda _: None, self.sync.failed)
-        return len(due)
 
     def expire_producers(self, now_ms: int) -> int:
         """Forget producers that were silent for producer.id.expiration.ms; return how many."""
@@ -581,24 +527,3 @@ class Log:
     def is_in_place(self) -> bool:
         """Whether the folder is still there."""
         return os.path.isdir(self.directory)
-
-    def _segment_index(self, offset: int) -> int:
-        """The index of the segment that holds `offset`, or would."""
-        return max(bisect_right(self._segments, offset, key=_BASE_OFFSET) - 1, 0)
-
-
-def mark_deleted(files: Files, paths: list[str]) -> list[str]:
-    """Rename files to `.deleted`, those that are there; return the new names. Raises OSError."""
-    marked = []
-    for path in paths:
-        try:
-            files.rename(path, path + DELETED_SUFFIX)
-        except FileNotFoundError:
-            continue
-        marked.append(path + DELETED_SUFFIX)
-    return marked
-
-
-def _remove(files: Files, paths: list[str]) -> None:
-    for path in paths:
-        remove_if_present(files, path)

@@ -128,8 +128,8 @@ class LogDirectories:
             for path in directory.take_due_folders(now_ms):
                 self._background.run(partial(remove_tree, self._files, path), _nothing, _nothing)
             for log in directory.logs.values():
-                if log.pending_deletions:
-                    log.delete_due_files(now_ms)
+                if log.released_files:
+                    log.released_files.remove_due(now_ms)
 
     def close(self, broker_epoch: int) -> None:
         """Close every log and directory in good order."""

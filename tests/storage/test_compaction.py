@@ -309,7 +309,7 @@ class TestSegments:
         assert place.names(".snapshot") == [place.path(6, ".snapshot").name]
         assert place.names(".log") == [place.path(base, ".log").name for base in (0, 6)]
         assert len(place.names(".log.deleted")) == 6
-        log.delete_due_files(NOW_MS + 60_000)
+        log.released_files.remove_due(NOW_MS + 60_000)
         assert not place.names(".deleted")
 
     def test_they_stay_within_the_segment_size(self, home):

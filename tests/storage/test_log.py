@@ -429,10 +429,10 @@ class TestDeleteRecords:
         assert log.segment_base_offsets == [2, 3]
         assert log.size_bytes == size // 2
         assert f"{0:020d}.log.deleted" in place.names()
-        assert log.delete_due_files(NOW_MS + 999) == 0
-        assert log.delete_due_files(NOW_MS + 1000) > 1
+        assert log.released_files.remove_due(NOW_MS + 999) == 0
+        assert log.released_files.remove_due(NOW_MS + 1000) > 1
         assert not place.names(".deleted")
-        assert log.pending_deletions == []
+        assert not log.released_files
 
 
 class TestRetention:
@@ -475,7 +475,7 @@ class TestRetention:
             append(log, bytes(30), timestamps=NOW_MS + number, producer_id=1, producer_epoch=0, base_sequence=number)
         log.apply_retention(NOW_MS + HOUR_MS + 2)
         assert place.names(".snapshot") == [f"{offset:020d}.snapshot" for offset in (2, 3)]
-        log.delete_due_files(NOW_MS + 9 * HOUR_MS)
+        log.released_files.remove_due(NOW_MS + 9 * HOUR_MS)
         assert not place.names(".deleted")
 
 

@@ -97,7 +97,7 @@ class LogMachine(RuleBasedStateMachine):
     def apply_retention(self):
         """Time is not over for any record, so only what is below the start offset goes."""
         self.log.apply_retention(NOW_MS)
-        self.log.delete_due_files(NOW_MS + 10**9)
+        self.log.released_files.remove_due(NOW_MS + 10**9)
 
     @rule()
     def flush(self):

@@ -172,7 +172,7 @@ def test_a_segment_that_retention_takes_while_it_is_synced(log, background, home
     background.finish_all()
     assert home.names(".log") == [f"{log.active_base_offset:020d}.log"]
     assert log.sync.checkpoint == log.recovery_point == log.active_base_offset
-    log.delete_due_files(NOW_MS + 10**9)
+    log.released_files.remove_due(NOW_MS + 10**9)
     background.finish_all()
     assert home.names(".deleted") == []
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from ottla.protocol.record_batch import CorruptBatch, read_header
 from ottla.storage.files import OS_FILES, Descriptors, OsFiles
-from ottla.storage.log import mark_deleted
 from ottla.storage.log_config import LogConfig
 from ottla.storage.offset_index import CorruptIndex
+from ottla.storage.released_files import mark_deleted
 from ottla.storage.segment import Segment, file_stem
 
 from .log_home import NOW_MS, producer_batch
