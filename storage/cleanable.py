@@ -9,7 +9,6 @@ Kafka: `LogCleanerManager.cleanableOffsets`, `LogToClean`, `Cleaner.groupSegment
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from .log_config import MAX_LONG
@@ -104,8 +103,10 @@ def group_segments(
     sources: Sequence[SegmentSource], config: LogConfig, first_uncleanable_offset: int
 ) -> list[tuple[SegmentSource, ...]]:
     """Neighbours that fit into one segment together, by bytes, by index entries and by offsets."""
+    if not sources:
+        return []
     groups: list[_Group] = []
-    ends = [following.base_offset for _, following in pairwise(sources)] + [first_uncleanable_offset]
+    ends = [following.base_offset for following in sources[1:]] + [first_uncleanable_offset]
     for source, end_offset in zip(sources, ends, strict=True):
         index_bytes = _used_bytes(source.stem + INDEX_SUFFIX)
         time_index_bytes = _used_bytes(source.stem + TIME_INDEX_SUFFIX)
