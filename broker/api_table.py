@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..protocol.api_keys import ApiKey
+from ..protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
+from ..protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
 from ..protocol.messages.alter_configs import AlterConfigsRequest
 from ..protocol.messages.api_versions import ApiVersion, ApiVersionsRequest
 from ..protocol.messages.create_partitions import CreatePartitionsRequest
@@ -19,7 +21,10 @@ from ..protocol.messages.delete_topics import DeleteTopicsRequest
 from ..protocol.messages.describe_cluster import DescribeClusterRequest
 from ..protocol.messages.describe_configs import DescribeConfigsRequest
 from ..protocol.messages.describe_groups import DescribeGroupsRequest
+from ..protocol.messages.describe_producers import DescribeProducersRequest
 from ..protocol.messages.describe_topic_partitions import DescribeTopicPartitionsRequest
+from ..protocol.messages.describe_transactions import DescribeTransactionsRequest
+from ..protocol.messages.end_txn import EndTxnRequest
 from ..protocol.messages.fetch import FetchRequest
 from ..protocol.messages.find_coordinator import FindCoordinatorRequest
 from ..protocol.messages.heartbeat import HeartbeatRequest
@@ -30,6 +35,7 @@ from ..protocol.messages.leave_group import LeaveGroupRequest
 from ..protocol.messages.list_config_resources import ListConfigResourcesRequest
 from ..protocol.messages.list_groups import ListGroupsRequest
 from ..protocol.messages.list_offsets import ListOffsetsRequest
+from ..protocol.messages.list_transactions import ListTransactionsRequest
 from ..protocol.messages.metadata import MetadataRequest
 from ..protocol.messages.offset_commit import OffsetCommitRequest
 from ..protocol.messages.offset_delete import OffsetDeleteRequest
@@ -37,7 +43,11 @@ from ..protocol.messages.offset_fetch import OffsetFetchRequest
 from ..protocol.messages.offset_for_leader_epoch import OffsetForLeaderEpochRequest
 from ..protocol.messages.produce import ProduceRequest
 from ..protocol.messages.sync_group import SyncGroupRequest
+from ..protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
+from ..protocol.messages.write_txn_markers import WriteTxnMarkersRequest
 from .handlers import (
+    add_offsets_to_txn,
+    add_partitions_to_txn,
     alter_configs,
     api_versions,
     create_partitions,
@@ -48,7 +58,10 @@ from .handlers import (
     describe_cluster,
     describe_configs,
     describe_groups,
+    describe_producers,
     describe_topic_partitions,
+    describe_transactions,
+    end_txn,
     fetch,
     find_coordinator,
     heartbeat,
@@ -59,6 +72,7 @@ from .handlers import (
     list_config_resources,
     list_groups,
     list_offsets,
+    list_transactions,
     metadata,
     offset_commit,
     offset_delete,
@@ -66,6 +80,8 @@ from .handlers import (
     offset_for_leader_epoch,
     produce,
     sync_group,
+    txn_offset_commit,
+    write_txn_markers,
 )
 
 if TYPE_CHECKING:
@@ -107,6 +123,11 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.DELETE_RECORDS, 0, 2, DeleteRecordsRequest, delete_records.handle),
         Api(ApiKey.INIT_PRODUCER_ID, 0, 5, InitProducerIdRequest, init_producer_id.handle),
         Api(ApiKey.OFFSET_FOR_LEADER_EPOCH, 2, 4, OffsetForLeaderEpochRequest, offset_for_leader_epoch.handle),
+        Api(ApiKey.ADD_PARTITIONS_TO_TXN, 0, 5, AddPartitionsToTxnRequest, add_partitions_to_txn.handle),
+        Api(ApiKey.ADD_OFFSETS_TO_TXN, 0, 4, AddOffsetsToTxnRequest, add_offsets_to_txn.handle),
+        Api(ApiKey.END_TXN, 0, 5, EndTxnRequest, end_txn.handle),
+        Api(ApiKey.WRITE_TXN_MARKERS, 1, 2, WriteTxnMarkersRequest, write_txn_markers.handle),
+        Api(ApiKey.TXN_OFFSET_COMMIT, 0, 5, TxnOffsetCommitRequest, txn_offset_commit.handle),
         Api(ApiKey.DESCRIBE_CONFIGS, 1, 4, DescribeConfigsRequest, describe_configs.handle),
         Api(ApiKey.ALTER_CONFIGS, 0, 2, AlterConfigsRequest, alter_configs.handle),
         Api(ApiKey.CREATE_PARTITIONS, 0, 3, CreatePartitionsRequest, create_partitions.handle),
@@ -114,6 +135,9 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.INCREMENTAL_ALTER_CONFIGS, 0, 1, IncrementalAlterConfigsRequest, incremental_alter_configs.handle),
         Api(ApiKey.OFFSET_DELETE, 0, 0, OffsetDeleteRequest, offset_delete.handle),
         Api(ApiKey.DESCRIBE_CLUSTER, 0, 2, DescribeClusterRequest, describe_cluster.handle),
+        Api(ApiKey.DESCRIBE_PRODUCERS, 0, 0, DescribeProducersRequest, describe_producers.handle),
+        Api(ApiKey.DESCRIBE_TRANSACTIONS, 0, 0, DescribeTransactionsRequest, describe_transactions.handle),
+        Api(ApiKey.LIST_TRANSACTIONS, 0, 2, ListTransactionsRequest, list_transactions.handle),
         Api(ApiKey.LIST_CONFIG_RESOURCES, 0, 1, ListConfigResourcesRequest, list_config_resources.handle),
         Api(ApiKey.DESCRIBE_TOPIC_PARTITIONS, 0, 0, DescribeTopicPartitionsRequest, describe_topic_partitions.handle),
     )

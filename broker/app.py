@@ -22,10 +22,11 @@ from .clock import SystemClock
 from .coordinators.fetch_session import FetchSessionCache
 from .coordinators.group_settings import GroupSettings
 from .coordinators.producer_ids import ProducerIds
+from .coordinators.transaction_settings import TransactionSettings
 from .dispatch import Dispatcher
 from .metadata.broker_image import Endpoint
 from .metadata.cluster_metadata import ClusterMetadata
-from .metadata.features import UnsupportedFeature
+from .metadata.features import TRANSACTION_VERSION, UnsupportedFeature
 from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, metadata_log_config
 from .metadata.metadata_reader import UnreadableMetadata
 from .metadata.refusal import Refused
@@ -40,6 +41,8 @@ from .runtime.log_duties import LogDuties
 from .runtime.long_poll import FetchPurgatory
 from .runtime.partitions import Partitions
 from .runtime.timers import Timers
+from .runtime.transaction_coordinators import TransactionCoordinators
+from .runtime.transaction_markers import TransactionMarkers
 from .server import Limits, ListenError, Server
 from .services import Services
 from .version import VERSION
@@ -120,6 +123,7 @@ class Broker:
         self._duties.stop()
         if self._cleaner is not None:
             self._cleaner.stop()
+        self._services.transactions.stop()
         self._services.groups.stop()
         await self._server.stop()
         await self._end_disk_threads()
@@ -182,6 +186,16 @@ class Broker:
         config = with_stored(self._config, metadata.image.configs)
         metadata.config = config
         partitions = Partitions(directories, metadata.image, lambda overrides: services.config.log_config(overrides))
+        groups = GroupCoordinators(
+            partitions=partitions,
+            clock=self._clock,
+            timers=self._timers,
+            settings=_group_settings(config),
+            new_uuid_text=lambda: str(uuid.uuid4()),
+            commits=self._commits,
+        )
+        producer_ids = ProducerIds(metadata.allocate_producer_ids)
+        markers = TransactionMarkers(groups, self._clock)
         services = Services(
             config=config,
             clock=self._clock,
@@ -190,15 +204,19 @@ class Broker:
             partitions=partitions,
             fetches=FetchPurgatory(self._timers, self._clock),
             fetch_sessions=FetchSessionCache(config.max_incremental_fetch_session_cache_slots, _random_session_id),
-            groups=GroupCoordinators(
+            groups=groups,
+            producer_ids=producer_ids,
+            markers=markers,
+            transactions=TransactionCoordinators(
                 partitions=partitions,
+                markers=markers,
                 clock=self._clock,
                 timers=self._timers,
-                settings=_group_settings(config),
-                new_uuid_text=lambda: str(uuid.uuid4()),
+                settings=_transaction_settings(config),
+                new_producer_id=producer_ids.next_id,
+                server_transaction_version=lambda: metadata.image.features.get(TRANSACTION_VERSION, 0),
                 commits=self._commits,
             ),
-            producer_ids=ProducerIds(metadata.allocate_producer_ids),
             commits=self._commits,
             apis=advertised(),
         )
@@ -218,14 +236,16 @@ class Broker:
         directories.set_aside_strays(known)
 
     def _follow_metadata(self, services: Services) -> None:
-        """See to it that each change of the metadata is followed from now on; bring the groups back."""
+        """See to it that each change of the metadata is followed from now on; bring groups and transactions back."""
         # The configuration comes first: whoever is told of a change after it reads the new one.
         services.metadata.listeners += [
             DynamicConfig(services, self._follow_config),
             services.partitions,
             services.groups,
+            services.transactions,
         ]
         services.groups.start()
+        services.transactions.start()
 
     def _start_cleaner(self, services: Services, directories: LogDirectories) -> None:
         config = services.config
@@ -302,6 +322,15 @@ def _group_settings(config: BrokerConfig) -> GroupSettings:
         offset_metadata_bytes_max=config.offset_metadata_max_bytes,
         offsets_retention_ms=config.offsets_retention_ms,
         offsets_check_interval_ms=config.offsets_retention_check_interval_ms,
+    )
+
+
+def _transaction_settings(config: BrokerConfig) -> TransactionSettings:
+    return TransactionSettings(
+        timeout_max_ms=config.transaction_max_timeout_ms,
+        expiration_ms=config.transactional_id_expiration_ms,
+        expiration_check_interval_ms=config.transaction_remove_expired_transaction_cleanup_interval_ms,
+        timeout_check_interval_ms=config.transaction_abort_timed_out_transaction_cleanup_interval_ms,
     )
 
 

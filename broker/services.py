@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .runtime.long_poll import FetchPurgatory
     from .runtime.partitions import Partitions
     from .runtime.timers import Timers
+    from .runtime.transaction_coordinators import TransactionCoordinators
+    from .runtime.transaction_markers import TransactionMarkers
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Services:
     fetch_sessions: FetchSessionCache
     groups: GroupCoordinators
     producer_ids: ProducerIds
+    markers: TransactionMarkers
+    transactions: TransactionCoordinators
     commits: CommitBarrier
     """What the request that is handled now must wait for."""
     apis: list[ApiVersion]

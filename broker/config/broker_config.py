@@ -103,6 +103,11 @@ class BrokerConfig:
     transaction_state_log_replication_factor: int
     transaction_state_log_min_isr: int
     transaction_state_log_segment_bytes: int
+    transaction_max_timeout_ms: int
+    transaction_partition_verification_enable: bool
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: int
+    transaction_remove_expired_transaction_cleanup_interval_ms: int
+    transactional_id_expiration_ms: int
 
     @property
     def offsets_retention_ms(self) -> int:

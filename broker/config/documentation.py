@@ -128,8 +128,13 @@ BROKER_DOCUMENTATION: dict[str, str] = {
     "producer.id.expiration.ms": "Silence after which the state of an idempotent producer is dropped.",
     "socket.listen.backlog.size": "Connections that may wait to be accepted.",
     "socket.request.max.bytes": "Largest request; a larger one closes its connection.",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "Time between two looks for timed out transactions.",
+    "transaction.max.timeout.ms": "Longest timeout that a transactional producer may ask for.",
+    "transaction.partition.verification.enable": "Whether older producers' partitions must be part of a transaction.",
+    "transaction.remove.expired.transaction.cleanup.interval.ms": "Time between looks for unused transactional ids.",
     "transaction.state.log.min.isr": "min.insync.replicas of __transaction_state.",
     "transaction.state.log.num.partitions": "Partitions of __transaction_state; fixed once it exists.",
     "transaction.state.log.replication.factor": "Replicas of __transaction_state.",
     "transaction.state.log.segment.bytes": "Segment size of __transaction_state.",
+    "transactional.id.expiration.ms": "How long an unused transactional id is kept.",
 }

@@ -15,7 +15,7 @@ from .transaction_records import TransactionRecord, record_of
 from .transaction_state import TransactionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ...protocol.errors import ErrorCode
     from .transaction_init import ProducerIdAndEpoch
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 NO_TIMEOUT_MS: Final = 2_147_483_647
 """A transaction with this timeout belongs to a two-phase commit (KIP-939), which is never aborted by time."""
+
+
+TOMBSTONE_BATCH_BYTES: Final = 16_384
+_TOMBSTONE_OVERHEAD_BYTES: Final = 20
 
 
 class Completion(NamedTuple):
@@ -179,18 +183,21 @@ class TransactionShard:
         transaction = self.transactions[transactional_id]
         return transaction_end.abort_by_fencing(transaction, server_transaction_version, self._new_producer_id, now_ms)
 
-    def expire(self, expiration_ms: int, batch_size: int, now_ms: int) -> Iterator[Decision]:
-        """End the transactional ids that nobody has used for so long; tombstones in batches of a size that fits."""
-        expired = [
-            transactional_id
-            for transactional_id, transaction in self.transactions.items()
-            if transaction.pending_state is None and _has_expired(transaction.metadata, expiration_ms, now_ms)
-        ]
-        for start in range(0, len(expired), batch_size):
-            batch = expired[start : start + batch_size]
-            for transactional_id in batch:
-                self.transactions[transactional_id].pending_state = TransactionState.DEAD
-            yield Decision(Answer(), tuple(TransactionRecord(transactional_id, None) for transactional_id in batch))
+    def expire(self, expiration_ms: int, now_ms: int, batch_bytes_max: int = TOMBSTONE_BATCH_BYTES) -> list[Decision]:
+        """End the transactional ids that nobody has used for so long; their tombstones in batches that fit."""
+        batches: list[list[TransactionRecord]] = []
+        room = 0
+        for transactional_id, transaction in self.transactions.items():
+            if transaction.pending_state is not None or not _has_expired(transaction.metadata, expiration_ms, now_ms):
+                continue
+            transaction.pending_state = TransactionState.DEAD
+            size = _TOMBSTONE_OVERHEAD_BYTES + len(transactional_id.encode())
+            if not batches or size > room:
+                batches.append([])
+                room = batch_bytes_max
+            batches[-1].append(TransactionRecord(transactional_id, None))
+            room -= size
+        return [Decision(Answer(), tuple(batch)) for batch in batches]
 
 
 def _has_timed_out(metadata: TransactionMetadata, now_ms: int) -> bool:

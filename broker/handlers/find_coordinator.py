@@ -1,8 +1,8 @@
 """FindCoordinator 0-6: the broker that looks after a group, a transactional id or a share partition.
 
-Here it is always this broker, once `__consumer_offsets` is there: the first group creates it. Transactions and share
-groups are not served yet; they are answered INVALID_REQUEST with a reason, which clients take for final, where
-COORDINATOR_NOT_AVAILABLE would make them ask for ever.
+Here it is always this broker, once `__consumer_offsets` or `__transaction_state` is there: the first group or
+transactional id creates it. Share groups are not served yet; they are answered INVALID_REQUEST with a reason, which
+clients take for final, where COORDINATOR_NOT_AVAILABLE would make them ask for ever.
 
 Version notes: 1 names the kind of key, 3 is flexible, 4 asks for several keys at once (KIP-699), 6 knows share
 partitions (KIP-932).
@@ -16,15 +16,15 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.find_coordinator import Coordinator, FindCoordinatorResponse
 from ..metadata.endpoints import endpoint_for
 from ..metadata.refusal import Refused
-from ..metadata.topic_names import GROUP_METADATA_TOPIC
+from ..metadata.topic_names import GROUP_METADATA_TOPIC, TRANSACTION_STATE_TOPIC
 
 if TYPE_CHECKING:
     from ...protocol.messages.find_coordinator import FindCoordinatorRequest
     from ..request import RequestContext
     from ..services import Services
 
-_GROUP: Final = 0
-_NOT_SERVED: Final = {1: "transactions are not served yet", 2: "share groups are not served yet"}
+_TOPIC_OF_KEY_TYPE: Final = {0: GROUP_METADATA_TOPIC, 1: TRANSACTION_STATE_TOPIC}
+_NOT_SERVED: Final = {2: "share groups are not served yet"}
 _FIRST_VERSION_WITH_KEYS = 4
 _NO_NODE = -1
 
@@ -47,10 +47,11 @@ def handle(request: FindCoordinatorRequest, context: RequestContext, services: S
 
 
 def _problem(key_type: int, services: Services) -> tuple[ErrorCode, str | None]:
-    if key_type != _GROUP:
+    topic = _TOPIC_OF_KEY_TYPE.get(key_type)
+    if topic is None:
         return ErrorCode.INVALID_REQUEST, _NOT_SERVED.get(key_type, f"there is no kind of key {key_type}")
     try:
-        services.metadata.ensure_internal_topic(GROUP_METADATA_TOPIC)
+        services.metadata.ensure_internal_topic(topic)
     except Refused as error:
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, str(error)
     return ErrorCode.NONE, None

@@ -3,8 +3,8 @@
 A partition without an offset answers -1 and no error; topics null asks for all that is known of the group.
 
 Version notes: 2 can ask for all and has an error of its own, 5 returns the leader epoch (KIP-320), 6 is flexible,
-7 can insist on stable offsets (KIP-447), of which none is unstable while no transaction can be open, 8 asks for
-several groups at once (KIP-709), 9 names the member (KIP-848), 10 names topics by id.
+7 can insist on stable offsets (KIP-447): where an open transaction would commit one it answers UNSTABLE_OFFSET_COMMIT,
+8 asks for several groups at once (KIP-709), 9 names the member (KIP-848), 10 names topics by id.
 """
 
 from __future__ import annotations
@@ -45,11 +45,34 @@ class _Answer(NamedTuple):
     code: ErrorCode = ErrorCode.NONE
 
 
+class _Offsets(NamedTuple):
+    """The offsets of one group, as a request wants to see them."""
+
+    shard: GroupShard
+    group_id: str
+    require_stable: bool
+
+    def look_up(self, named: Iterable[tuple[str, Iterable[int]]] | None) -> list[tuple[str, list[_Answer]]]:
+        """The answers for some partitions by topic, or for all of which an offset is known."""
+        if named is None:
+            named = self.shard.offsets.topics(self.group_id).items()
+        return [(topic, [self._answer(topic, index) for index in indexes]) for topic, indexes in named]
+
+    def _answer(self, topic: str, index: int) -> _Answer:
+        offsets = self.shard.offsets
+        if self.require_stable and offsets.is_pending(self.group_id, topic, index):
+            return _Answer(index, None, ErrorCode.UNSTABLE_OFFSET_COMMIT)
+        return _Answer(index, offsets.get(self.group_id, topic, index))
+
+
 def handle(request: OffsetFetchRequest, context: RequestContext, services: Services) -> OffsetFetchResponse:
     """Look every group up."""
     if context.api_version >= _FIRST_VERSION_WITH_GROUPS:
         return OffsetFetchResponse(
-            groups=[_group(group.group_id, group.topics, context.api_version, services) for group in request.groups]
+            groups=[
+                _group(group.group_id, group.topics, request.require_stable, context.api_version, services)
+                for group in request.groups
+            ]
         )
     return _single(request, context.api_version, services)
 
@@ -61,10 +84,11 @@ def _single(request: OffsetFetchRequest, version: int, services: Services) -> Of
     if request.topics is not None:
         named = [(topic.name, topic.partition_indexes) for topic in request.topics]
     with_epoch = version >= _FIRST_VERSION_WITH_LEADER_EPOCH
-    found = _look_up(shard, request.group_id, named)
-    if version < _FIRST_VERSION_WITH_GROUP_ERROR and code:
-        found = [(name, [answer._replace(code=code) for answer in answers]) for name, answers in found]
-    elif code:
+    if shard is not None:
+        found = _Offsets(shard, request.group_id, request.require_stable).look_up(named)
+    elif version < _FIRST_VERSION_WITH_GROUP_ERROR:
+        found = [(name, [_Answer(index, None, code) for index in indexes]) for name, indexes in named or ()]
+    else:
         found = []
     return OffsetFetchResponse(
         error_code=code if version >= _FIRST_VERSION_WITH_GROUP_ERROR else ErrorCode.NONE,
@@ -88,27 +112,32 @@ def _single(request: OffsetFetchRequest, version: int, services: Services) -> Of
 
 
 def _group(
-    group_id: str, topics: list[OffsetFetchRequestTopics] | None, version: int, services: Services
+    group_id: str,
+    topics: list[OffsetFetchRequestTopics] | None,
+    require_stable: bool,
+    version: int,
+    services: Services,
 ) -> OffsetFetchResponseGroup:
     shard = services.groups.shard_of(group_id)
     if shard is None:
         return OffsetFetchResponseGroup(group_id=group_id, error_code=ErrorCode.NOT_COORDINATOR)
+    offsets = _Offsets(shard, group_id, require_stable)
     if version >= _FIRST_VERSION_WITH_TOPIC_IDS:
-        return OffsetFetchResponseGroup(group_id=group_id, topics=_topics_by_id(shard, group_id, topics, services))
+        return OffsetFetchResponseGroup(group_id=group_id, topics=_topics_by_id(offsets, topics, services))
     named = None if topics is None else [(topic.name, topic.partition_indexes) for topic in topics]
     return OffsetFetchResponseGroup(
         group_id=group_id,
-        topics=[_topic(name, ZERO_UUID, answers) for name, answers in _look_up(shard, group_id, named)],
+        topics=[_topic(name, ZERO_UUID, answers) for name, answers in offsets.look_up(named)],
     )
 
 
 def _topics_by_id(
-    shard: GroupShard, group_id: str, topics: list[OffsetFetchRequestTopics] | None, services: Services
+    offsets: _Offsets, topics: list[OffsetFetchRequestTopics] | None, services: Services
 ) -> list[OffsetFetchResponseTopics]:
     image = services.metadata.image
     if topics is None:
         answers = []
-        for name, found in _look_up(shard, group_id, None):
+        for name, found in offsets.look_up(None):
             known = image.topics_by_name.get(name)
             if known is not None:
                 answers.append(_topic("", known.topic_id, _of_topic(found, known.topic_id)))
@@ -119,7 +148,7 @@ def _topics_by_id(
         if known is None:
             found = [_Answer(index, None, ErrorCode.UNKNOWN_TOPIC_ID) for index in topic.partition_indexes]
         else:
-            [(_, found)] = _look_up(shard, group_id, [(known.name, topic.partition_indexes)])
+            [(_, found)] = offsets.look_up([(known.name, topic.partition_indexes)])
             found = _of_topic(found, topic.topic_id)
         answers.append(_topic("", topic.topic_id, found))
     return answers
@@ -132,21 +161,6 @@ def _of_topic(answers: list[_Answer], topic_id: bytes) -> list[_Answer]:
         if answer.committed is None or answer.committed.is_of_topic(topic_id)
         else _Answer(answer.partition, None)
         for answer in answers
-    ]
-
-
-def _look_up(
-    shard: GroupShard | None, group_id: str, named: Iterable[tuple[str, list[int]]] | None
-) -> list[tuple[str, list[_Answer]]]:
-    if named is None:
-        known = shard.offsets.topics(group_id) if shard is not None else {}
-        return [(name, [_Answer(index, offset) for index, offset in found.items()]) for name, found in known.items()]
-    return [
-        (
-            name,
-            [_Answer(index, shard.offsets.get(group_id, name, index) if shard else None) for index in indexes],
-        )
-        for name, indexes in named
     ]
 
 

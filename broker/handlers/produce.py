@@ -5,8 +5,8 @@
   a batch is acknowledged when it is written. `min.insync.replicas` counts no more replicas than there are, as in
   Kafka 4 (`Partition.effectiveMinIsr`), so one replica always satisfies it.
 - A partition fails alone: its error says which records are at fault (`record_errors`).
-- Transactions are not served yet: a transactional batch is answered INVALID_TXN_STATE, as Kafka answers one whose
-  partition was never added to a transaction; without a transactional id it is not authorized, as in Kafka.
+- The transaction coordinator is asked before a transactional batch is written where its producer has none yet
+  (`runtime/transaction_verification.py`); without a transactional id the batch is not authorized, as in Kafka.
 - The broker's own topics are written by the broker alone (INVALID_TOPIC_EXCEPTION).
 - A request that names a partition twice appends both batches and answers both, where Kafka keeps one of them.
 
@@ -39,11 +39,14 @@ from ...storage.append import AppendError
 from ..metadata.topic_names import is_internal
 from ..request import Deferred
 from ..runtime.long_poll import partition_grew
+from ..runtime.transaction_verification import produce_support, refused_batches
 
 if TYPE_CHECKING:
     from ...protocol.messages.produce import PartitionProduceData, ProduceRequest
+    from ..coordinators.transaction_metadata import TopicPartition
     from ..request import RequestContext
     from ..runtime.partitions import Partition
+    from ..runtime.transaction_verification import Refusal
     from ..services import Services
 
 _FIRST_VERSION_WITH_ZSTD = 7
@@ -69,6 +72,7 @@ def handle(
     acks = request.acks
     now_ms = services.clock.now_ms()
     partitions = services.partitions
+    refusals = _refusals(request, by_id, version, services)
     responses = []
     written: list[tuple[Partition, PartitionProduceResponse]] = []
     failed = None
@@ -82,7 +86,8 @@ def handle(
             if partition is None:
                 answer = _refused(data.index, _unknown(by_id, topic.topic_id, services))
             else:
-                answer = _append(partition, data, request, version, now_ms)
+                refusal = refusals.get((partition.topic, data.index)) if refusals else None
+                answer = _append(partition, data, request, version, now_ms, refusal)
                 written.append((partition, answer))
             if answer.error_code:
                 failed = answer
@@ -132,18 +137,42 @@ def _when_committed(
     return deferred
 
 
+def _refusals(
+    request: ProduceRequest, by_id: bool, version: int, services: Services
+) -> dict[TopicPartition, Refusal] | None:
+    """What the transaction coordinator has against the request's batches; None where it is not asked."""
+    if request.transactional_id is None:
+        return None
+    partitions = services.partitions
+    batches = []
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            if by_id:
+                partition = partitions.get_by_id(topic.topic_id, data.index)
+            else:
+                partition = partitions.get(topic.name, data.index)
+            if partition is not None and isinstance(data.records, memoryview):
+                batches.append((partition, data.records))
+    return refused_batches(batches, request.transactional_id, produce_support(version), services)
+
+
 def _append(
-    partition: Partition, data: PartitionProduceData, request: ProduceRequest, version: int, now_ms: int
+    partition: Partition,
+    data: PartitionProduceData,
+    request: ProduceRequest,
+    version: int,
+    now_ms: int,
+    refusal: Refusal | tuple[ErrorCode, str | None] | None,
 ) -> PartitionProduceResponse:
     records = data.records
     if not isinstance(records, memoryview):
         return _refused(data.index, ErrorCode.INVALID_RECORD)
     if len(records) > _ATTRIBUTES:
         attributes = records[_ATTRIBUTES]
-        if attributes & _NEEDS_A_LOOK:
+        if attributes & _NEEDS_A_LOOK and refusal is None:
             refusal = _refusal(attributes, version, request.transactional_id)
-            if refusal is not None:
-                return _refused(data.index, *refusal)
+    if refusal is not None:
+        return _refused(data.index, *refusal)
     if request.acks not in _ACKS:
         return _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
     if is_internal(partition.topic):
@@ -162,10 +191,8 @@ def _append(
 
 def _refusal(attributes: int, version: int, transactional_id: str | None) -> tuple[ErrorCode, str | None] | None:
     """What keeps a batch out whatever the log says of it; its attributes tell."""
-    if attributes & TRANSACTIONAL_BIT:
-        if transactional_id is None:
-            return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None
-        return ErrorCode.INVALID_TXN_STATE, "transactions are not served yet"
+    if attributes & TRANSACTIONAL_BIT and transactional_id is None:
+        return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None
     if version < _FIRST_VERSION_WITH_ZSTD and attributes & COMPRESSION_MASK == Compression.ZSTD:
         return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, None
     return None

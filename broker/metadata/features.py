@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 METADATA_VERSION: Final = "metadata.version"
 ELIGIBLE_LEADER_REPLICAS: Final = "eligible.leader.replicas.version"
+TRANSACTION_VERSION: Final = "transaction.version"
 
 
 class Feature(NamedTuple):
@@ -37,7 +38,7 @@ FEATURES: Final = {
         Feature("group.version", 0, 1, 1, is_served=False),
         Feature("share.version", 0, 1, 1, is_served=False),
         Feature("streams.version", 0, 1, 1, is_served=False),
-        Feature("transaction.version", 0, 2, 2, is_served=False),
+        Feature(TRANSACTION_VERSION, 0, 2, 2, is_served=True),
     )
 }
 

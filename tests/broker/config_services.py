@@ -80,6 +80,8 @@ class ConfigBroker:
             fetch_sessions=nothing,
             groups=nothing,
             producer_ids=nothing,
+            markers=nothing,
+            transactions=nothing,
             commits=CommitBarrier(),
             apis=[],
         )

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ottla.broker.coordinators.fetch_session import FetchSessionCache
 from ottla.broker.coordinators.producer_ids import ProducerIds
+from ottla.broker.coordinators.transaction_settings import TransactionSettings
 from ottla.broker.handlers import fetch, produce
 from ottla.broker.request import ConnectionInfo, Deferred, RequestContext
 from ottla.broker.runtime.long_poll import FetchPurgatory
+from ottla.broker.runtime.transaction_coordinators import TransactionCoordinators
+from ottla.broker.runtime.transaction_markers import TransactionMarkers
 from ottla.protocol.compiler import decode, encode
 from ottla.protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, ReplicaState
 from ottla.protocol.messages.produce import (
@@ -44,6 +47,9 @@ def batch(
 class DataBroker(GroupBroker):
     """`produce` and `fetch` speak to the handlers; `closed` holds why connections were closed."""
 
+    transaction_version = 2
+    """What the cluster has finalized."""
+
     def __init__(self, folder: Path, *options: str) -> None:
         self.closed: list[str] = []
         super().__init__(folder, *options)
@@ -52,12 +58,28 @@ class DataBroker(GroupBroker):
         super().run()
         numbers = itertools.count(1)
         self.fetches = FetchPurgatory(self.timers, self.clock)
+        producer_ids = ProducerIds(self.metadata.allocate_producer_ids)
+        self.markers = TransactionMarkers(self.groups, self.clock)
+        self.transactions = TransactionCoordinators(
+            partitions=self.partitions,
+            markers=self.markers,
+            clock=self.clock,
+            timers=self.timers,
+            settings=TransactionSettings(timeout_max_ms=self.config.transaction_max_timeout_ms),
+            new_producer_id=producer_ids.next_id,
+            server_transaction_version=lambda: self.transaction_version,
+            commits=self.commits,
+        )
+        self.metadata.listeners.append(self.transactions)
+        self.transactions.start()
         slots = self.config.max_incremental_fetch_session_cache_slots
         self.data_services = replace(
             super().services(),
             fetches=self.fetches,
             fetch_sessions=FetchSessionCache(slots, lambda: next(numbers)),
-            producer_ids=ProducerIds(self.metadata.allocate_producer_ids),
+            producer_ids=producer_ids,
+            markers=self.markers,
+            transactions=self.transactions,
         )
 
     def services(self) -> Services:

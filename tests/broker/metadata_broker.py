@@ -157,6 +157,8 @@ class MetadataBroker:
             fetch_sessions=nothing,
             groups=nothing,
             producer_ids=nothing,
+            markers=nothing,
+            transactions=nothing,
             commits=self.commits,
             apis=[],
         )

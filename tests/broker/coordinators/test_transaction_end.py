@@ -219,21 +219,31 @@ def test_an_idle_transactional_id_expires_and_an_open_one_does_not():
     script = Script()
     producer = who(script.init())
     script.now_ms += 1000
-    assert list(script.shard.expire(1001, 10, script.now_ms)) == []
+    assert script.shard.expire(1001, script.now_ms) == []
     script.add(producer, T0)
     script.now_ms += 10_000
-    assert list(script.shard.expire(1000, 10, script.now_ms)) == []
+    assert script.shard.expire(1000, script.now_ms) == []
     script.end(producer, commit=True)
-    assert list(script.shard.expire(0, 10, script.now_ms)) == []
+    assert script.shard.expire(0, script.now_ms) == []
     script.complete()
     script.now_ms += 1000
-    [decision] = script.shard.expire(1000, 10, script.now_ms)
+    [decision] = script.shard.expire(1000, script.now_ms)
     assert script.init().code is ErrorCode.CONCURRENT_TRANSACTIONS
     script.carry_out(decision)
     assert script.shard.transactions == {}
     script.crash()
     assert script.shard.transactions == {}
     assert who(script.init()) == (1001, 0)
+
+
+def test_many_expire_in_batches_that_fit():
+    script = Script()
+    for number in range(10):
+        decision = script.shard.init_producer_id(f"{number}" * 30, 1000, None, 2, script.now_ms)
+        script.write(decision)
+    batches = script.shard.expire(0, script.now_ms, batch_bytes_max=200)
+    assert [len(batch.records) for batch in batches] == [4, 4, 2]
+    assert script.shard.expire(0, script.now_ms) == []
 
 
 # ---- crashes

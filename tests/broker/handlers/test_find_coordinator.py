@@ -42,7 +42,15 @@ def test_the_first_group_creates_its_topic(broker):
     assert broker.groups.shard_of("g") is not None
 
 
-@pytest.mark.parametrize("key_type", [1, 2, 9])
+def test_the_first_transactional_id_creates_its_topic(broker):
+    answer = broker.ask(find_coordinator, FindCoordinatorRequest(key="x", key_type=1), 3)
+    assert (answer.error_code, answer.node_id) == (0, 1)
+    topic = broker.metadata.image.topics_by_name["__transaction_state"]
+    assert len(topic.partitions) == 50
+    assert OFFSETS_TOPIC not in broker.metadata.image.topics_by_name
+
+
+@pytest.mark.parametrize("key_type", [2, 9])
 def test_other_kinds_are_refused_for_good(broker, key_type):
     old = broker.ask(find_coordinator, FindCoordinatorRequest(key="x", key_type=key_type), 3)
     assert (old.error_code, old.node_id, old.host, old.port) == (ErrorCode.INVALID_REQUEST, -1, "", -1)

@@ -184,11 +184,12 @@ class TestAcks0:
 class TestTransactions:
     records = batch(producer_id=7, producer_epoch=0, base_sequence=0, is_transactional=True)
 
-    def test_are_not_served(self, broker):
+    def test_need_a_coordinator(self, broker):
         answer = broker.produce("t", self.records, transactional_id="mine")
         assert (answer.error_code, answer.error_message) == (
-            ErrorCode.INVALID_TXN_STATE,
-            "transactions are not served yet",
+            ErrorCode.NOT_ENOUGH_REPLICAS,
+            "Unable to verify the partition has been added to the transaction. "
+            "Underlying error: COORDINATOR_NOT_AVAILABLE",
         )
 
     def test_need_a_transactional_id(self, broker):

@@ -14,15 +14,19 @@ from ottla.broker.metadata.features import (
 
 @pytest.mark.parametrize("version", [3, 4])
 def test_only_what_is_served_is_told(version):
-    assert [(f.name, f.min_version, f.max_version) for f in supported_features(version)] == [
-        ("metadata.version", 7, 30)
-    ]
+    told = {f.name: (f.min_version, f.max_version) for f in supported_features(version)}
+    assert told.pop("metadata.version") == (7, 30)
+    # A range that begins at 0 is known from version 4 on.
+    served = {f.name: (f.lowest, f.highest) for f in FEATURES.values() if f.is_served and f.lowest == 0}
+    assert told == (served if version == 4 else {})
+    assert "transaction.version" in served
 
 
 def test_what_the_log_finalizes_and_nobody_serves_is_not_told():
     levels = {feature.name: feature.highest for feature in FEATURES.values()}
-    [told] = finalized_features(levels)
-    assert (told.name, told.max_version_level, told.min_version_level) == ("metadata.version", 30, 30)
+    told = {f.name: (f.max_version_level, f.min_version_level) for f in finalized_features(levels)}
+    assert told == {f.name: (f.highest, f.highest) for f in FEATURES.values() if f.is_served}
+    assert told["metadata.version"] == (30, 30)
 
 
 def test_a_level_is_told_as_the_log_has_it():

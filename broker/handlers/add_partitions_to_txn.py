@@ -1,0 +1,93 @@
+"""AddPartitionsToTxn 0-5: make partitions part of a transaction, or ask whether they are.
+
+- Either all partitions join or none does: when one does not exist, the others answer OPERATION_NOT_ATTEMPTED.
+- From 4 on a request is a broker's and holds several transactions; with `verify_only` it changes nothing (KIP-890).
+
+Version notes: 2 may answer PRODUCER_FENCED (KIP-588), 3 is flexible, 4 is batched, 5 knows TRANSACTION_ABORTABLE.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnPartitionResult,
+    AddPartitionsToTxnResponse,
+    AddPartitionsToTxnResult,
+    AddPartitionsToTxnTopicResult,
+    AddPartitionsToTxnTransaction,
+)
+from ..coordinators.transaction_init import ProducerIdAndEpoch
+from ..coordinators.transaction_state import EPOCH_BUMPS_SINCE
+
+if TYPE_CHECKING:
+    from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
+    from ..coordinators.transaction_metadata import TopicPartition
+    from ..request import RequestContext
+    from ..services import Services
+
+_FIRST_VERSION_WITH_PRODUCER_FENCED = 2
+_FIRST_BATCHED_VERSION = 4
+
+
+def handle(
+    request: AddPartitionsToTxnRequest, context: RequestContext, services: Services
+) -> AddPartitionsToTxnResponse:
+    """Answer every transaction of the request."""
+    version = context.api_version
+    if version >= _FIRST_BATCHED_VERSION:
+        results = [_result(transaction, version, services) for transaction in request.transactions]
+        return AddPartitionsToTxnResponse(results_by_transaction=results)
+    only = AddPartitionsToTxnTransaction(
+        transactional_id=request.v3_and_below_transactional_id,
+        producer_id=request.v3_and_below_producer_id,
+        producer_epoch=request.v3_and_below_producer_epoch,
+        topics=request.v3_and_below_topics,
+    )
+    result = _result(only, version, services)
+    return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=result.topic_results)
+
+
+def _result(transaction: AddPartitionsToTxnTransaction, version: int, services: Services) -> AddPartitionsToTxnResult:
+    partitions = [(topic.name, index) for topic in transaction.topics for index in topic.partitions]
+    codes = _codes(transaction, partitions, version, services)
+    by_topic: dict[str, dict[int, ErrorCode]] = {}
+    for topic, index in partitions:
+        by_topic.setdefault(topic, {})[index] = codes[topic, index]
+    return AddPartitionsToTxnResult(
+        transactional_id=transaction.transactional_id,
+        topic_results=[
+            AddPartitionsToTxnTopicResult(
+                name=topic,
+                results_by_partition=[
+                    AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=code)
+                    for index, code in codes_of_topic.items()
+                ],
+            )
+            for topic, codes_of_topic in by_topic.items()
+        ],
+    )
+
+
+def _codes(
+    transaction: AddPartitionsToTxnTransaction, partitions: list[TopicPartition], version: int, services: Services
+) -> dict[TopicPartition, ErrorCode]:
+    missing = {partition for partition in partitions if services.partitions.get(*partition) is None}
+    if missing:
+        return {
+            partition: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            if partition in missing
+            else ErrorCode.OPERATION_NOT_ATTEMPTED
+            for partition in partitions
+        }
+    producer = ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
+    wanted = frozenset(partitions)
+    if transaction.verify_only:
+        return services.transactions.verify_partitions(transaction.transactional_id, producer, wanted)
+    # Who batches is a broker that adds partitions for a client of transaction version 2.
+    transaction_version = EPOCH_BUMPS_SINCE if version >= _FIRST_BATCHED_VERSION else 0
+    code = services.transactions.add_partitions(transaction.transactional_id, producer, wanted, transaction_version)
+    if code is ErrorCode.PRODUCER_FENCED and version < _FIRST_VERSION_WITH_PRODUCER_FENCED:
+        code = ErrorCode.INVALID_PRODUCER_EPOCH
+    return dict.fromkeys(partitions, code)

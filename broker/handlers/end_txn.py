@@ -1,0 +1,40 @@
+"""EndTxn 0-5: commit or abort a transaction.
+
+The answer says that the end is on record; the markers follow, and until they are there the next transaction answers
+CONCURRENT_TRANSACTIONS.
+
+Version notes: 2 may answer PRODUCER_FENCED (KIP-588), 3 is flexible, 4 knows TRANSACTION_ABORTABLE, 5 is transaction
+version 2: the producer goes on with the id and epoch of the answer (KIP-890).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...protocol.errors import ErrorCode
+from ...protocol.messages.end_txn import EndTxnResponse
+from ..coordinators.transaction_init import ProducerIdAndEpoch
+from ..coordinators.transaction_state import EPOCH_BUMPS_SINCE
+
+if TYPE_CHECKING:
+    from ...protocol.messages.end_txn import EndTxnRequest
+    from ..request import RequestContext
+    from ..services import Services
+
+_FIRST_VERSION_WITH_PRODUCER_FENCED = 2
+_FIRST_VERSION_WITH_NEW_EPOCH = 5
+
+
+def handle(request: EndTxnRequest, context: RequestContext, services: Services) -> EndTxnResponse:
+    """Decide how the transaction ends."""
+    version = context.api_version
+    answer = services.transactions.end_transaction(
+        request.transactional_id,
+        ProducerIdAndEpoch(request.producer_id, request.producer_epoch),
+        EPOCH_BUMPS_SINCE if version >= _FIRST_VERSION_WITH_NEW_EPOCH else 0,
+        is_commit=request.committed,
+    )
+    code = answer.code
+    if code is ErrorCode.PRODUCER_FENCED and version < _FIRST_VERSION_WITH_PRODUCER_FENCED:
+        code = ErrorCode.INVALID_PRODUCER_EPOCH
+    return EndTxnResponse(error_code=code, producer_id=answer.producer_id, producer_epoch=answer.producer_epoch)

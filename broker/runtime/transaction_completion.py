@@ -1,0 +1,116 @@
+"""Ends one prepared transaction: a marker in each of its partitions, then the record that says that all have it.
+
+Each step begins when the one before is committed. Many partitions are marked a few at a time, so that others get
+their turn. A partition that cannot be written now is tried again; one that is gone needs no marker. A marker that is
+refused for its epoch ends the attempt: somebody else has decided on that producer meanwhile.
+Kafka: `TransactionMarkerChannelManager`, `TransactionMarkerRequestCompletionHandler`.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from ...protocol.errors import ErrorCode
+from .transaction_markers import Marker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..coordinators.transaction_metadata import TopicPartition
+    from ..coordinators.transaction_shard import Completion
+    from .partitions import Partition, Partitions
+    from .transaction_markers import TransactionMarkers
+
+logger = logging.getLogger(__name__)
+
+MARKERS_PER_TURN: Final = 50
+RETRY_BACKOFF_MS: Final = 1000
+_FENCED: Final = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
+
+
+class TransactionCompletion:
+    """One transaction on its way from Prepare to Complete."""
+
+    def __init__(
+        self,
+        completion: Completion,
+        coordinator_epoch: int,
+        *,
+        partitions: Partitions,
+        markers: TransactionMarkers,
+        later: Callable[[int, Callable[[], None]], None],
+        marker_written: Callable[[TopicPartition], None],
+        all_written: Callable[[], None],
+    ) -> None:
+        """`later(delay_ms, callback)` calls back unless the coordinator has been given up meanwhile."""
+        prepared = completion.prepared
+        self._name = prepared.transactional_id
+        self._marker = Marker(
+            prepared.producer_id,
+            prepared.producer_epoch,
+            coordinator_epoch,
+            completion.is_commit,
+            prepared.client_transaction_version,
+        )
+        self._left = sorted(prepared.partitions, reverse=True)
+        self._failed: list[TopicPartition] = []
+        self._uncommitted = 0
+        self._is_running = False
+        self._partitions = partitions
+        self._markers = markers
+        self._later = later
+        self._marker_written = marker_written
+        self._all_written = all_written
+
+    def run(self) -> None:
+        """Write the next markers, and go on when they are committed."""
+        self._is_running = True
+        may_go_on = self._write_some()
+        self._is_running = False
+        if may_go_on:
+            self._go_on()
+
+    def _write_some(self) -> bool:
+        return all(self._mark(self._left.pop()) for _ in range(min(MARKERS_PER_TURN, len(self._left))))
+
+    def _go_on(self) -> None:
+        if self._left:
+            self._later(0, self.run)
+        elif self._uncommitted:
+            return
+        elif self._failed:
+            self._left, self._failed = self._failed, []
+            self._later(RETRY_BACKOFF_MS, self.run)
+        else:
+            self._all_written()
+
+    def _mark(self, place: TopicPartition) -> bool:
+        """Whether to go on after this partition."""
+        partition = self._partitions.get(*place)
+        if partition is None:
+            logger.info("%s: %s-%d is gone and needs no marker", self._name, *place)
+            self._marker_written(place)
+            return True
+        code = self._markers.write(self._marker, partition)
+        if code in _FENCED:
+            logger.error("%s: its marker for %s is refused: %s", self._name, partition.name, code.name)
+            return False
+        if code is not ErrorCode.NONE:
+            logger.warning("%s: its marker for %s is tried again: %s", self._name, partition.name, code.name)
+            self._failed.append(place)
+            return True
+        self._uncommitted += 1
+        partition.when_committed(partition.log.log_end_offset, partial(self._committed, place, partition))
+        return True
+
+    def _committed(self, place: TopicPartition, partition: Partition, error: OSError | None) -> None:
+        self._uncommitted -= 1
+        if error is None:
+            self._marker_written(place)
+        else:
+            logger.error("%s: its marker for %s did not reach the disk: %s", self._name, partition.name, error)
+            self._failed.append(place)
+        if not self._is_running and not self._left:
+            self._go_on()

@@ -1,0 +1,348 @@
+"""Runs the transaction shards over the partitions of `__transaction_state`.
+
+A decision's records are appended as one batch and replayed, and only then is it true; where `flush.messages` asks for
+the disk, the answer waits for it, and so does what follows from it. When a Prepare is committed its markers are
+written, then the Complete. Logs are loaded a few records at a time: what is not loaded yet answers
+COORDINATOR_LOAD_IN_PROGRESS. Kafka: `TransactionCoordinator`, `TransactionStateManager`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from ...protocol.errors import ErrorCode, ProtocolError
+from ...storage.append import AppendError
+from ..coordinators.group_effects import append_error
+from ..coordinators.transaction_decision import Answer, Decision
+from ..coordinators.transaction_shard import TransactionShard
+from ..metadata.cluster_metadata import MetadataListener
+from ..metadata.refusal import Refused
+from ..metadata.topic_names import TRANSACTION_STATE_TOPIC
+from .group_coordinators import partition_for
+from .transaction_completion import RETRY_BACKOFF_MS, TransactionCompletion
+from .transaction_log import TransactionLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..clock import Clock
+    from ..coordinators.transaction_decision import Transaction
+    from ..coordinators.transaction_init import ProducerIdAndEpoch
+    from ..coordinators.transaction_metadata import TopicPartition
+    from ..coordinators.transaction_records import TransactionRecord
+    from ..coordinators.transaction_settings import TransactionSettings
+    from ..metadata.partition_image import TopicImage
+    from .commit_barrier import CommitBarrier
+    from .partitions import Partitions
+    from .timers import TimerHandle, Timers
+    from .transaction_markers import TransactionMarkers
+
+logger = logging.getLogger(__name__)
+
+RECORDS_PER_TURN: Final = 1000
+
+
+class HostedTransactions:
+    """A shard and the log that it lives in."""
+
+    __slots__ = ("is_given_up", "is_loaded", "log", "shard")
+
+    def __init__(self, shard: TransactionShard, log: TransactionLog) -> None:
+        self.shard = shard
+        self.log = log
+        self.is_loaded = False
+        self.is_given_up = False
+
+
+class TransactionCoordinators(MetadataListener):
+    """Every transactional id of the broker, by the partition that keeps it."""
+
+    def __init__(
+        self,
+        *,
+        partitions: Partitions,
+        markers: TransactionMarkers,
+        clock: Clock,
+        timers: Timers,
+        settings: TransactionSettings,
+        new_producer_id: Callable[[], int],
+        server_transaction_version: Callable[[], int],
+        commits: CommitBarrier,
+    ) -> None:
+        """`server_transaction_version` is what the cluster has finalized; `new_producer_id` may raise Refused."""
+        self._partitions = partitions
+        self._markers = markers
+        self._clock = clock
+        self._timers = timers
+        self._settings = settings
+        self._new_producer_id = new_producer_id
+        self._server_version = server_transaction_version
+        self._commits = commits
+        self._hosted: list[HostedTransactions] = []
+        self._loading: deque[tuple[HostedTransactions, int]] = deque()
+        self._duties: list[TimerHandle] = []
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to bring back every transactional id that the log knows, and to look for what is overdue."""
+        self._host_new_partitions()
+        self._schedule(self._settings.timeout_check_interval_ms, self._abort_timed_out)
+        self._schedule(self._settings.expiration_check_interval_ms, self._expire)
+
+    def stop(self) -> None:
+        """Give all up; what is half done is taken up again by the next start."""
+        for duty in self._duties:
+            duty.cancel()
+        self._unload()
+
+    def topic_created(self, topic: TopicImage) -> None:
+        """Host the shards of `__transaction_state` when it comes to be."""
+        if topic.name == TRANSACTION_STATE_TOPIC:
+            self._host_new_partitions()
+
+    def topic_deleted(self, topic: TopicImage) -> None:
+        """Forget all transactional ids with their topic."""
+        if topic.name == TRANSACTION_STATE_TOPIC:
+            self._unload()
+
+    def _host_new_partitions(self) -> None:
+        while (partition := self._partitions.get(TRANSACTION_STATE_TOPIC, len(self._hosted))) is not None:
+            hosted = HostedTransactions(TransactionShard(self._new_producer_id), TransactionLog(partition))
+            self._hosted.append(hosted)
+            self._loading.append((hosted, partition.log.log_start_offset))
+        self._load_some()
+
+    def _unload(self) -> None:
+        for hosted in self._hosted:
+            hosted.is_given_up = True
+        self._hosted = []
+        self._loading.clear()
+
+    # Loading
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether some log has not been read to its end."""
+        return bool(self._loading)
+
+    def _load_some(self) -> None:
+        """Read the next records; the rest has its turn after the requests that wait."""
+        room = RECORDS_PER_TURN
+        while self._loading and room > 0:
+            hosted, offset = self._loading.popleft()
+            try:
+                records, next_offset = hosted.log.read(offset, room)
+            except (OSError, ProtocolError) as error:
+                logger.error("%s: its transactions cannot be read: %s", hosted.log.partition.name, error)
+                continue
+            for record in records:
+                hosted.shard.replay(record)
+            room -= len(records)
+            if next_offset is None:
+                self._loaded(hosted)
+            else:
+                self._loading.appendleft((hosted, next_offset))
+        if self._loading:
+            self._timers.schedule(self._clock.monotonic_ms(), self._load_some)
+
+    def _loaded(self, hosted: HostedTransactions) -> None:
+        hosted.is_loaded = True
+        shard = hosted.shard
+        if shard.transactions:
+            logger.info("%s: %d transactional ids", hosted.log.partition.name, len(shard.transactions))
+        for transactional_id in shard.prepared_ids():
+            self._complete(hosted, transactional_id)
+
+    # Looking
+
+    def hosting(self, transactional_id: str) -> HostedTransactions | ErrorCode:
+        """Where a transactional id lives; NOT_COORDINATOR or COORDINATOR_LOAD_IN_PROGRESS while it cannot be asked."""
+        if not self._hosted:
+            return ErrorCode.NOT_COORDINATOR
+        hosted = self._hosted[partition_for(transactional_id, len(self._hosted))]
+        return hosted if hosted.is_loaded else ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+
+    def transactions(self) -> Iterator[Transaction]:
+        """Every transactional id that is loaded."""
+        for hosted in self._hosted:
+            yield from hosted.shard.transactions.values()
+
+    # Requests
+
+    def init_producer_id(self, transactional_id: str, timeout_ms: int, expected: ProducerIdAndEpoch | None) -> Answer:
+        """Let a producer begin."""
+        if not transactional_id:
+            return Answer(ErrorCode.INVALID_REQUEST)
+        if not 0 < timeout_ms <= self._settings.timeout_max_ms:
+            return Answer(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
+        hosted = self.hosting(transactional_id)
+        if isinstance(hosted, ErrorCode):
+            return Answer(hosted)
+        decide = partial(
+            hosted.shard.init_producer_id,
+            transactional_id,
+            timeout_ms,
+            expected,
+            self._server_version(),
+            self._clock.now_ms(),
+        )
+        return self._answer(hosted, decide)
+
+    def add_partitions(
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        partitions: frozenset[TopicPartition],
+        transaction_version: int,
+    ) -> ErrorCode:
+        """Let partitions join a transaction."""
+        if not transactional_id:
+            return ErrorCode.INVALID_REQUEST
+        hosted = self.hosting(transactional_id)
+        if isinstance(hosted, ErrorCode):
+            return hosted
+        decide = partial(
+            hosted.shard.add_partitions,
+            transactional_id,
+            producer,
+            partitions,
+            transaction_version,
+            self._clock.now_ms(),
+        )
+        return self._answer(hosted, decide).code
+
+    def verify_partitions(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: frozenset[TopicPartition]
+    ) -> dict[TopicPartition, ErrorCode]:
+        """Ask whether partitions are part of a transaction."""
+        if not transactional_id:
+            return dict.fromkeys(partitions, ErrorCode.INVALID_REQUEST)
+        hosted = self.hosting(transactional_id)
+        if isinstance(hosted, ErrorCode):
+            return dict.fromkeys(partitions, hosted)
+        return hosted.shard.verify_partitions(transactional_id, producer, partitions)
+
+    def end_transaction(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, transaction_version: int, *, is_commit: bool
+    ) -> Answer:
+        """Commit or abort."""
+        if not transactional_id:
+            return Answer(ErrorCode.INVALID_REQUEST)
+        hosted = self.hosting(transactional_id)
+        if isinstance(hosted, ErrorCode):
+            return Answer(hosted)
+        decide = partial(
+            hosted.shard.end_transaction,
+            transactional_id,
+            producer,
+            transaction_version,
+            self._clock.now_ms(),
+            is_commit=is_commit,
+        )
+        return self._answer(hosted, decide)
+
+    def _answer(self, hosted: HostedTransactions, decide: Callable[[], Decision]) -> Answer:
+        """Decide, write, and tell; the request is answered when what was written is committed."""
+        try:
+            decision = decide()
+        except Refused as error:
+            return Answer(error.code)
+        if not decision.records:
+            return decision.answer
+        code, end_offset = self._carry_out(hosted, decision)
+        if code is not ErrorCode.NONE:
+            return Answer(append_error(code))
+        if not hosted.log.partition.is_committed:
+            self._commits.pending.append(partial(hosted.log.when_committed, end_offset))
+        return decision.answer
+
+    # Writing
+
+    def _carry_out(self, hosted: HostedTransactions, decision: Decision) -> tuple[ErrorCode, int]:
+        """Write what was decided and see to what follows; the offset after it. When it fails it was not decided."""
+        code, end_offset = self._append(hosted, decision.records)
+        if code is not ErrorCode.NONE:
+            hosted.shard.forget(decision)
+            return code, end_offset
+        for record in decision.records:
+            if record.metadata is not None and record.metadata.state.is_prepared:
+                begin = partial(self._complete_if_committed, hosted, record.transactional_id)
+                hosted.log.when_committed(end_offset, begin)
+        return code, end_offset
+
+    def _append(self, hosted: HostedTransactions, records: tuple[TransactionRecord, ...]) -> tuple[ErrorCode, int]:
+        """Append and replay; the offset after what was written."""
+        try:
+            end_offset = hosted.log.append(records, self._server_version(), self._clock.now_ms())
+        except AppendError as error:
+            logger.error("%s does not take a transaction's record: %s", hosted.log.partition.name, error.message)
+            return error.code, -1
+        for record in records:
+            hosted.shard.replay(record)
+        return ErrorCode.NONE, end_offset
+
+    def _complete_if_committed(self, hosted: HostedTransactions, transactional_id: str, error: OSError | None) -> None:
+        if error is None and not hosted.is_given_up:
+            self._complete(hosted, transactional_id)
+
+    def _complete(self, hosted: HostedTransactions, transactional_id: str) -> None:
+        completion = hosted.shard.begin_completion(transactional_id, self._clock.now_ms())
+        if completion is None:
+            return
+        TransactionCompletion(
+            completion,
+            hosted.log.coordinator_epoch,
+            partitions=self._partitions,
+            markers=self._markers,
+            later=partial(self._later, hosted),
+            marker_written=partial(hosted.shard.marker_written, transactional_id),
+            all_written=partial(self._finish, hosted, completion.record),
+        ).run()
+
+    def _finish(self, hosted: HostedTransactions, record: TransactionRecord) -> None:
+        """Write that all markers are written; as long as the log does not take it, try again."""
+        code, _ = self._append(hosted, (record,))
+        if code is not ErrorCode.NONE:
+            self._later(hosted, RETRY_BACKOFF_MS, partial(self._finish, hosted, record))
+
+    # Time
+
+    def _later(self, hosted: HostedTransactions, delay_ms: int, callback: Callable[[], None]) -> None:
+        def call() -> None:
+            if not hosted.is_given_up:
+                callback()
+
+        self._timers.schedule(self._clock.monotonic_ms() + delay_ms, call)
+
+    def _schedule(self, interval_ms: int, duty: Callable[[], None]) -> None:
+        """Run a duty once in every interval."""
+        self._duties = [handle for handle in self._duties if handle.callback is not None]
+
+        def run() -> None:
+            self._schedule(interval_ms, duty)
+            duty()
+
+        self._duties.append(self._timers.schedule(self._clock.monotonic_ms() + interval_ms, run))
+
+    def _abort_timed_out(self) -> None:
+        now_ms = self._clock.now_ms()
+        version = self._server_version()
+        for hosted in self._hosted:
+            for transactional_id in hosted.shard.timed_out_ids(now_ms):
+                try:
+                    decision = hosted.shard.abort_timed_out(transactional_id, version, now_ms)
+                except Refused as error:
+                    logger.error("%s: its transaction cannot be aborted: %s", transactional_id, error)
+                    continue
+                if self._carry_out(hosted, decision)[0] is ErrorCode.NONE:
+                    logger.info("%s: its transaction timed out and is aborted", transactional_id)
+
+    def _expire(self) -> None:
+        now_ms = self._clock.now_ms()
+        for hosted in self._hosted:
+            for decision in hosted.shard.expire(self._settings.expiration_ms, now_ms):
+                self._carry_out(hosted, decision)

@@ -1,0 +1,59 @@
+"""Writes the markers that end transactions into partitions; in `__consumer_offsets` they end pending offsets as well.
+
+Kafka: `KafkaApis.handleWriteTxnMarkersRequest`, `CoordinatorRuntime.scheduleTransactionCompletion`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...protocol.control_records import end_txn_batch
+from ...protocol.errors import ErrorCode
+from ...storage.append import AppendError, AppendOrigin
+from ..metadata.topic_names import GROUP_METADATA_TOPIC
+
+if TYPE_CHECKING:
+    from ..clock import Clock
+    from .group_coordinators import GroupCoordinators
+    from .partitions import Partition
+
+
+class Marker(NamedTuple):
+    """How a producer's transaction ends, and which coordinator says so."""
+
+    producer_id: int
+    producer_epoch: int
+    coordinator_epoch: int
+    is_commit: bool
+    transaction_version: int
+
+
+class TransactionMarkers:
+    """Writes markers on this broker, which leads every partition."""
+
+    def __init__(self, groups: GroupCoordinators, clock: Clock) -> None:
+        self._groups = groups
+        self._clock = clock
+
+    def write(self, marker: Marker, partition: Partition) -> ErrorCode:
+        """Write one marker; NONE, or why it cannot be written."""
+        now_ms = self._clock.now_ms()
+        log = partition.log
+        batch = end_txn_batch(
+            commit=marker.is_commit,
+            base_offset=log.log_end_offset,
+            producer_id=marker.producer_id,
+            producer_epoch=marker.producer_epoch,
+            coordinator_epoch=marker.coordinator_epoch,
+            timestamp_ms=now_ms,
+        )
+        try:
+            log.producers.check_marker_epoch(
+                marker.producer_id, marker.producer_epoch, log.log_end_offset, marker.transaction_version
+            )
+            partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
+        except AppendError as error:
+            return error.code
+        if partition.topic == GROUP_METADATA_TOPIC:
+            self._groups.end_transaction(partition.index, marker.producer_id, is_commit=marker.is_commit)
+        return ErrorCode.NONE

@@ -1,0 +1,162 @@
+"""Asks the transaction coordinator before a transactional batch is written where its producer has none yet (KIP-890).
+
+A client of transaction version 2 adds a partition to its transaction by writing to it; one before must have added it,
+which is verified. A producer with an open transaction in the partition is not asked for again.
+Kafka: `AddPartitionsToTxnManager`, `ReplicaManager.handleProduceAppend`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...protocol.errors import ErrorCode
+from ...protocol.record_batch import CorruptBatch, read_header
+from ...storage.append import AppendError
+from ..coordinators.transaction_init import ProducerIdAndEpoch
+from ..coordinators.transaction_state import EPOCH_BUMPS_SINCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...protocol.primitives import Buffer
+    from ...protocol.record_batch import BatchHeader
+    from ..coordinators.transaction_metadata import TopicPartition
+    from ..services import Services
+    from .partitions import Partition
+
+
+class Support(Enum):
+    """What a request's version says of its client."""
+
+    # It knows INVALID_TXN_STATE, which is fatal to it.
+    DEFAULT_ERROR = "default error"
+    # It knows TRANSACTION_ABORTABLE, and aborts.
+    GENERIC_ERROR = "generic error"
+    # Transaction version 2: it leaves adding partitions to the broker.
+    ADD_PARTITION = "add partition"
+
+
+class Refusal(NamedTuple):
+    """Why a partition takes no batch; without a message the code says all."""
+
+    code: ErrorCode
+    message: str | None = None
+
+
+_PRODUCE_SUPPORT: Final = {11: Support.GENERIC_ERROR}
+_UNAVAILABLE: Final = (
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_COORDINATOR,
+)
+
+
+def produce_support(version: int) -> Support:
+    """What a Produce of this version supports."""
+    return Support.ADD_PARTITION if version > 11 else _PRODUCE_SUPPORT.get(version, Support.DEFAULT_ERROR)
+
+
+def txn_offset_commit_support(version: int) -> Support:
+    """What a TxnOffsetCommit of this version supports."""
+    if version > 4:
+        return Support.ADD_PARTITION
+    return Support.GENERIC_ERROR if version == 4 else Support.DEFAULT_ERROR
+
+
+def refused_batches(
+    batches: Sequence[tuple[Partition, Buffer]], transactional_id: str, support: Support, services: Services
+) -> dict[TopicPartition, Refusal]:
+    """The partitions, among those with a transactional batch, that must not take it; the others may.
+
+    A batch that cannot be read is left to the log.
+    """
+    transactional = _transactional(batches)
+    if len({(header.producer_id, header.producer_epoch) for _, header in transactional}) > 1:
+        refusal = Refusal(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        return {(partition.topic, partition.index): refusal for partition, _ in batches}
+    refusals: dict[TopicPartition, Refusal] = {}
+    for partition, code in verify(transactional, transactional_id, support, services).items():
+        refusals[partition] = _refusal(code, support)
+    return refusals
+
+
+def verify(
+    batches: Sequence[tuple[Partition, BatchHeader]], transactional_id: str, support: Support, services: Services
+) -> dict[TopicPartition, ErrorCode]:
+    """Ask for batches of one producer; the partitions that must not take theirs, and why."""
+    is_adding = support is Support.ADD_PARTITION
+    if not batches or not (is_adding or services.config.transaction_partition_verification_enable):
+        return {}
+    errors: dict[TopicPartition, ErrorCode] = {}
+    asked: set[TopicPartition] = set()
+    for partition, header in batches:
+        place = (partition.topic, partition.index)
+        try:
+            if _must_ask(partition, header, is_adding=is_adding, now_ms=services.clock.now_ms()):
+                asked.add(place)
+        except AppendError as error:
+            errors[place] = error.code
+    if asked:
+        header = batches[0][1]
+        producer = ProducerIdAndEpoch(header.producer_id, header.producer_epoch)
+        errors |= _ask(transactional_id, producer, frozenset(asked), support, services)
+    return errors
+
+
+def _transactional(batches: Sequence[tuple[Partition, Buffer]]) -> list[tuple[Partition, BatchHeader]]:
+    found = []
+    for partition, records in batches:
+        try:
+            header = read_header(records)
+        except CorruptBatch:
+            continue
+        if header.is_transactional:
+            found.append((partition, header))
+    return found
+
+
+def _must_ask(partition: Partition, header: BatchHeader, *, is_adding: bool, now_ms: int) -> bool:
+    if partition.offline_reason is not None:
+        raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, partition.offline_reason)
+    producers = partition.log.producers
+    return producers.start_verification(header, supports_epoch_bump=is_adding, now_ms=now_ms)
+
+
+def _ask(
+    transactional_id: str,
+    producer: ProducerIdAndEpoch,
+    partitions: frozenset[TopicPartition],
+    support: Support,
+    services: Services,
+) -> dict[TopicPartition, ErrorCode]:
+    transactions = services.transactions
+    if support is Support.ADD_PARTITION:
+        code = transactions.add_partitions(transactional_id, producer, partitions, EPOCH_BUMPS_SINCE)
+        codes = dict.fromkeys(partitions, code)
+    else:
+        codes = transactions.verify_partitions(transactional_id, producer, partitions)
+    return {partition: _as_told(code, support) for partition, code in codes.items() if code is not ErrorCode.NONE}
+
+
+def _as_told(code: ErrorCode, support: Support) -> ErrorCode:
+    if code is ErrorCode.PRODUCER_FENCED:
+        return ErrorCode.INVALID_PRODUCER_EPOCH
+    if code is ErrorCode.TRANSACTION_ABORTABLE and support is Support.DEFAULT_ERROR:
+        return ErrorCode.INVALID_TXN_STATE
+    if code is ErrorCode.NOT_COORDINATOR:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE
+    return code
+
+
+def _refusal(code: ErrorCode, support: Support) -> Refusal:
+    """How a producer is told: it knows no coordinator's errors, and tries again when there are too few replicas."""
+    if code is ErrorCode.INVALID_TXN_STATE:
+        return Refusal(code, "Partition was not added to the transaction")
+    is_busy = code is ErrorCode.CONCURRENT_TRANSACTIONS and support is not Support.ADD_PARTITION
+    if is_busy or code in _UNAVAILABLE:
+        return Refusal(
+            ErrorCode.NOT_ENOUGH_REPLICAS,
+            f"Unable to verify the partition has been added to the transaction. Underlying error: {code.name}",
+        )
+    return Refusal(code)

@@ -1,0 +1,459 @@
+"""Transactions through their handlers, on real logs: what clients are told, and what partitions hold then."""
+
+from __future__ import annotations
+
+import pytest
+from ottla.broker.handlers import (
+    add_offsets_to_txn,
+    add_partitions_to_txn,
+    describe_producers,
+    describe_transactions,
+    end_txn,
+    find_coordinator,
+    init_producer_id,
+    list_offsets,
+    list_transactions,
+    offset_fetch,
+    txn_offset_commit,
+    write_txn_markers,
+)
+from ottla.protocol.errors import ErrorCode
+from ottla.protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
+from ottla.protocol.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnTopic,
+    AddPartitionsToTxnTransaction,
+)
+from ottla.protocol.messages.describe_producers import DescribeProducersRequest, TopicRequest
+from ottla.protocol.messages.describe_transactions import DescribeTransactionsRequest
+from ottla.protocol.messages.end_txn import EndTxnRequest
+from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest
+from ottla.protocol.messages.init_producer_id import InitProducerIdRequest
+from ottla.protocol.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from ottla.protocol.messages.list_transactions import ListTransactionsRequest
+from ottla.protocol.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopics,
+)
+from ottla.protocol.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestPartition,
+    TxnOffsetCommitRequestTopic,
+)
+from ottla.protocol.messages.write_txn_markers import (
+    WritableTxnMarker,
+    WritableTxnMarkerTopic,
+    WriteTxnMarkersRequest,
+)
+
+from ..data_broker import DataBroker, batch
+
+NAME = "payments"
+
+
+class Broker(DataBroker):
+    """A broker with topic `t` of two partitions, and transactional producers that say what their version says."""
+
+    def __init__(self, folder, *options):
+        super().__init__(folder, *options)
+        self.create("t", 2)
+        for key_type in (0, 1):
+            self.ask(find_coordinator, FindCoordinatorRequest(key="g", key_type=key_type), 3)
+
+    def init(self, version=5, *, name=NAME, producer=(-1, -1), timeout_ms=60_000):
+        request = InitProducerIdRequest(
+            transactional_id=name,
+            transaction_timeout_ms=timeout_ms,
+            **({"producer_id": producer[0], "producer_epoch": producer[1]} if version >= 3 else {}),
+        )
+        answer = self.ask(init_producer_id, request, version)
+        return ErrorCode(answer.error_code).name, (answer.producer_id, answer.producer_epoch)
+
+    def begin(self, name=NAME, **fields):
+        """A producer that has begun."""
+        code, producer = self.init(name=name, **fields)
+        assert code == "NONE", code
+        return producer
+
+    def add(self, producer, *partitions, version=3, name=NAME):
+        topics = [AddPartitionsToTxnTopic(name=topic, partitions=list(indexes)) for topic, indexes in partitions]
+        request = AddPartitionsToTxnRequest(
+            v3_and_below_transactional_id=name,
+            v3_and_below_producer_id=producer[0],
+            v3_and_below_producer_epoch=producer[1],
+            v3_and_below_topics=topics,
+        )
+        answer = self.ask(add_partitions_to_txn, request, version)
+        return [
+            (topic.name, result.partition_index, ErrorCode(result.partition_error_code).name)
+            for topic in answer.results_by_topic_v3_and_below
+            for result in topic.results_by_partition
+        ]
+
+    def send(self, producer, sequence, *, partition=0, version=12, name=NAME, count=1):
+        records = batch(
+            count,
+            producer_id=producer[0],
+            producer_epoch=producer[1],
+            base_sequence=sequence,
+            is_transactional=True,
+        )
+        answer = self.produce("t", records, partition=partition, version=version, transactional_id=name)
+        return ErrorCode(answer.error_code).name
+
+    def end(self, producer, *, commit, version=5, name=NAME):
+        request = EndTxnRequest(
+            transactional_id=name, producer_id=producer[0], producer_epoch=producer[1], committed=commit
+        )
+        answer = self.ask(end_txn, request, version)
+        return ErrorCode(answer.error_code).name, (answer.producer_id, answer.producer_epoch)
+
+    def described(self, name=NAME):
+        [state] = self.ask(
+            describe_transactions, DescribeTransactionsRequest(transactional_ids=[name]), 0
+        ).transaction_states
+        topics = [(topic.topic, index) for topic in state.topics for index in topic.partitions]
+        return ErrorCode(state.error_code).name, state.transaction_state, topics
+
+    def committed_and_aborted(self, partition=0):
+        """What a read_committed consumer is given: (bytes, last stable offset, aborted transactions)."""
+        response = self.fetch(("t", [{"partition": partition}]), isolation_level=1)
+        data = response.responses[0].partitions[0]
+        aborted = [(txn.producer_id, txn.first_offset) for txn in data.aborted_transactions]
+        return len(data.records), data.last_stable_offset, aborted
+
+    def end_offsets(self, isolation_level):
+        request = ListOffsetsRequest(
+            isolation_level=isolation_level,
+            topics=[ListOffsetsTopic(name="t", partitions=[ListOffsetsPartition(partition_index=0, timestamp=-1)])],
+        )
+        return self.ask(list_offsets, request, 9).topics[0].partitions[0].offset
+
+    def commit_offset(self, producer, offset, *, version=5, group="g", topic="t", **fields):
+        request = TxnOffsetCommitRequest(
+            transactional_id=NAME,
+            group_id=group,
+            producer_id=producer[0],
+            producer_epoch=producer[1],
+            topics=[
+                TxnOffsetCommitRequestTopic(
+                    name=topic,
+                    partitions=[TxnOffsetCommitRequestPartition(partition_index=0, committed_offset=offset)],
+                )
+            ],
+            **fields,
+        )
+        answer = self.ask(txn_offset_commit, request, version)
+        return ErrorCode(answer.topics[0].partitions[0].error_code).name
+
+    def fetch_offset(self, *, stable=True):
+        request = OffsetFetchRequest(
+            require_stable=stable,
+            groups=[
+                OffsetFetchRequestGroup(
+                    group_id="g", topics=[OffsetFetchRequestTopics(name="t", partition_indexes=[0])]
+                )
+            ],
+        )
+        partition = self.ask(offset_fetch, request, 9).groups[0].topics[0].partitions[0]
+        return ErrorCode(partition.error_code).name, partition.committed_offset
+
+    def mark(self, producer, *, commit=False, partitions=(0,), topic="t", coordinator_epoch=0, transaction_version=0):
+        marker = WritableTxnMarker(
+            producer_id=producer[0],
+            producer_epoch=producer[1],
+            transaction_result=commit,
+            topics=[WritableTxnMarkerTopic(name=topic, partition_indexes=list(partitions))],
+            coordinator_epoch=coordinator_epoch,
+            transaction_version=transaction_version,
+        )
+        answer = self.ask(write_txn_markers, WriteTxnMarkersRequest(markers=[marker]), 2)
+        return [
+            (result.producer_id, topic.name, partition.partition_index, ErrorCode(partition.error_code).name)
+            for result in answer.markers
+            for topic in result.topics
+            for partition in topic.partitions
+        ]
+
+
+@pytest.fixture
+def broker(tmp_path):
+    return Broker(tmp_path)
+
+
+# ---- a transaction from its beginning to its end
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_a_transaction_of_version_2(broker, commit):
+    producer = broker.begin()
+    assert broker.send(producer, 0) == "NONE"
+    assert broker.send(producer, 0, partition=1) == "NONE"
+    assert broker.described() == ("NONE", "Ongoing", [("t", 0), ("t", 1)])
+    assert broker.end(producer, commit=commit) == ("NONE", (producer[0], 1))
+    assert broker.described() == ("NONE", "CompleteCommit" if commit else "CompleteAbort", [])
+    size, stable_offset, aborted = broker.committed_and_aborted()
+    assert size > 0
+    assert stable_offset == 2
+    assert aborted == ([] if commit else [(producer[0], 0)])
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_a_transaction_of_version_1(broker, commit):
+    producer = broker.begin(version=4)
+    assert broker.add(producer, ("t", [0, 1])) == [("t", 0, "NONE"), ("t", 1, "NONE")]
+    assert broker.send(producer, 0, version=11) == "NONE"
+    assert broker.end(producer, commit=commit, version=4) == ("NONE", (-1, -1))
+    assert broker.committed_and_aborted()[1] == 2
+    assert broker.committed_and_aborted(1)[1] == 1
+    assert broker.add(producer, ("t", [0])) == [("t", 0, "NONE")]
+    assert broker.send(producer, 1, version=11) == "NONE"
+
+
+def test_readers_wait_for_the_end_of_a_transaction(broker):
+    producer = broker.begin()
+    broker.send(producer, 0, count=3)
+    assert broker.committed_and_aborted() == (0, 0, [])
+    assert (broker.end_offsets(0), broker.end_offsets(1)) == (3, 0)
+    broker.end(producer, commit=True)
+    assert (broker.end_offsets(0), broker.end_offsets(1)) == (4, 4)
+
+
+def test_the_next_transaction_begins_with_the_epoch_of_the_answer(broker):
+    producer = broker.begin()
+    broker.send(producer, 0)
+    _, producer = broker.end(producer, commit=True)
+    assert broker.send(producer, 0) == "NONE"
+    assert broker.send((producer[0], 0), 1) == "INVALID_PRODUCER_EPOCH"
+    assert broker.end(producer, commit=True) == ("NONE", (producer[0], 2))
+
+
+# ---- who may write
+
+
+def test_a_partition_that_was_not_added_is_refused_as_the_client_understands_it(broker):
+    producer = broker.begin(version=4)
+    assert broker.send(producer, 0, version=10) == "INVALID_TXN_STATE"
+    assert broker.send(producer, 0, version=11) == "TRANSACTION_ABORTABLE"
+    broker.add(producer, ("t", [1]))
+    assert broker.send(producer, 0, version=11) == "TRANSACTION_ABORTABLE"
+    assert broker.send(producer, 0, version=11, partition=1) == "NONE"
+
+
+def test_verification_may_be_switched_off_for_older_clients(tmp_path):
+    broker = Broker(tmp_path, "transaction.partition.verification.enable=false")
+    producer = broker.begin(version=4)
+    assert broker.send(producer, 0, version=11) == "NONE"
+
+
+@pytest.mark.parametrize("version", [9, 12])
+def test_a_fenced_producer_is_told_so(broker, version):
+    old = broker.begin(version=4)
+    new = broker.begin(version=4)
+    assert broker.send(old, 0, version=version) == "INVALID_PRODUCER_EPOCH"
+    assert broker.send((new[0] + 77, 0), 0, version=version) == "INVALID_PRODUCER_ID_MAPPING"
+    assert broker.add(old, ("t", [0])) == [("t", 0, "PRODUCER_FENCED")]
+    assert broker.add(old, ("t", [0]), version=1) == [("t", 0, "INVALID_PRODUCER_EPOCH")]
+    assert broker.end(old, commit=True) == ("PRODUCER_FENCED", (-1, -1))
+    assert broker.end(old, commit=True, version=1) == ("INVALID_PRODUCER_EPOCH", (-1, -1))
+    assert broker.init(version=4, producer=(77, 0))[0] == "PRODUCER_FENCED"
+    assert broker.init(version=3, producer=(77, 0))[0] == "INVALID_PRODUCER_EPOCH"
+
+
+def test_two_producers_in_one_request_are_one_too_many(broker):
+    producer = broker.begin()
+    records = [
+        batch(producer_id=producer[0], producer_epoch=epoch, base_sequence=0, is_transactional=True) for epoch in (0, 1)
+    ]
+    answers = broker.produce_all("t", list(enumerate(records)), version=12, transactional_id=NAME)
+    assert [ErrorCode(answer.error_code).name for answer in answers] == ["INVALID_PRODUCER_ID_MAPPING"] * 2
+
+
+def test_a_batch_outside_of_the_producers_transaction_is_refused(broker):
+    producer = broker.begin()
+    broker.send(producer, 0)
+    plain = batch(producer_id=producer[0], producer_epoch=producer[1], base_sequence=1)
+    assert ErrorCode(broker.produce("t", plain, version=12).error_code).name == "INVALID_TXN_STATE"
+
+
+def test_partitions_join_all_or_none(broker):
+    producer = broker.begin(version=4)
+    assert broker.add(producer, ("t", [0, 9]), ("nothing", [0])) == [
+        ("t", 0, "OPERATION_NOT_ATTEMPTED"),
+        ("t", 9, "UNKNOWN_TOPIC_OR_PARTITION"),
+        ("nothing", 0, "UNKNOWN_TOPIC_OR_PARTITION"),
+    ]
+    assert broker.described() == ("NONE", "Empty", [])
+
+
+@pytest.mark.parametrize("verify_only", [True, False])
+def test_brokers_add_and_verify_for_several_transactions(broker, verify_only):
+    one, two = broker.begin(name="one"), broker.begin(name="two")
+    broker.add(one, ("t", [0]), name="one")
+    request = AddPartitionsToTxnRequest(
+        transactions=[
+            AddPartitionsToTxnTransaction(
+                transactional_id=name,
+                producer_id=producer[0],
+                producer_epoch=producer[1],
+                verify_only=verify_only,
+                topics=[AddPartitionsToTxnTopic(name="t", partitions=[0])],
+            )
+            for name, producer in (("one", one), ("two", two))
+        ]
+    )
+    answer = broker.ask(add_partitions_to_txn, request, 5)
+    codes = {
+        result.transactional_id: ErrorCode(result.topic_results[0].results_by_partition[0].partition_error_code).name
+        for result in answer.results_by_transaction
+    }
+    assert codes == {"one": "NONE", "two": "TRANSACTION_ABORTABLE" if verify_only else "NONE"}
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1, 900_001])
+def test_a_timeout_must_be_one_that_the_broker_keeps(broker, timeout_ms):
+    assert broker.init(timeout_ms=timeout_ms) == ("INVALID_TRANSACTION_TIMEOUT", (-1, -1))
+
+
+def test_without_its_topic_there_is_no_coordinator(tmp_path):
+    broker = DataBroker(tmp_path)
+    answer = broker.ask(init_producer_id, InitProducerIdRequest(transactional_id="x", transaction_timeout_ms=1), 5)
+    assert ErrorCode(answer.error_code).name == "NOT_COORDINATOR"
+
+
+# ---- offsets
+
+
+def test_offsets_of_a_transaction_hold_when_it_is_committed(broker):
+    producer = broker.begin()
+    assert broker.commit_offset(producer, 5) == "NONE"
+    assert broker.fetch_offset() == ("UNSTABLE_OFFSET_COMMIT", -1)
+    assert broker.fetch_offset(stable=False) == ("NONE", -1)
+    _, producer = broker.end(producer, commit=True)
+    assert broker.fetch_offset() == ("NONE", 5)
+    broker.commit_offset(producer, 7)
+    assert broker.fetch_offset(stable=False) == ("NONE", 5)
+    broker.end(producer, commit=False)
+    assert broker.fetch_offset() == ("NONE", 5)
+
+
+def test_offsets_of_an_open_transaction_are_pending_after_a_crash(broker):
+    producer = broker.begin()
+    broker.commit_offset(producer, 5)
+    broker.crash()
+    assert broker.fetch_offset() == ("UNSTABLE_OFFSET_COMMIT", -1)
+    broker.end(producer, commit=True)
+    assert broker.fetch_offset() == ("NONE", 5)
+    broker.crash()
+    assert broker.fetch_offset() == ("NONE", 5)
+
+
+def test_an_older_client_adds_the_groups_offsets_first(broker):
+    producer = broker.begin(version=4)
+    assert broker.commit_offset(producer, 5, version=3) == "INVALID_TXN_STATE"
+    assert broker.commit_offset(producer, 5, version=4) == "TRANSACTION_ABORTABLE"
+    request = AddOffsetsToTxnRequest(
+        transactional_id=NAME, producer_id=producer[0], producer_epoch=producer[1], group_id="g"
+    )
+    assert broker.ask(add_offsets_to_txn, request, 3).error_code == 0
+    assert broker.commit_offset(producer, 5, version=3) == "NONE"
+    broker.end(producer, commit=True, version=4)
+    assert broker.fetch_offset() == ("NONE", 5)
+
+
+def test_offsets_are_refused_for_what_is_wrong_with_them(broker):
+    producer = broker.begin()
+    assert broker.commit_offset(producer, 5, topic="nothing") == "UNKNOWN_TOPIC_OR_PARTITION"
+    assert broker.commit_offset(producer, 5, group="") == "INVALID_GROUP_ID"
+    assert broker.commit_offset(producer, 5, generation_id=3, member_id="m") == "ILLEGAL_GENERATION"
+    assert broker.commit_offset((producer[0], 7), 5) == "INVALID_PRODUCER_EPOCH"
+
+
+# ---- time
+
+
+def test_a_transaction_that_lasts_too_long_is_aborted(broker):
+    producer = broker.begin(timeout_ms=15_000)
+    broker.send(producer, 0)
+    broker.advance(15_000)
+    assert broker.described()[1] == "Ongoing"
+    broker.advance(10_000)
+    assert broker.described() == ("NONE", "CompleteAbort", [])
+    assert broker.committed_and_aborted()[1:] == (2, [(producer[0], 0)])
+    assert broker.send(producer, 1) == "INVALID_PRODUCER_EPOCH"
+    assert broker.end(producer, commit=True)[0] == "INVALID_TXN_STATE"
+
+
+def test_an_unused_transactional_id_expires(broker):
+    broker.begin()
+    broker.advance(7 * 24 * 3_600_000 + 3_600_000)
+    assert broker.described()[0] == "TRANSACTIONAL_ID_NOT_FOUND"
+    broker.crash()
+    assert broker.described()[0] == "TRANSACTIONAL_ID_NOT_FOUND"
+
+
+# ---- what an admin sees and does
+
+
+def test_transactions_are_listed(broker):
+    broker.send(broker.begin(), 0)
+    broker.begin(name="idle")
+    answer = broker.ask(list_transactions, ListTransactionsRequest(), 2)
+    assert sorted((s.transactional_id, s.transaction_state) for s in answer.transaction_states) == [
+        ("idle", "Empty"),
+        (NAME, "Ongoing"),
+    ]
+    request = ListTransactionsRequest(state_filters=["Ongoing", "Asleep"], transactional_id_pattern="pay.*")
+    answer = broker.ask(list_transactions, request, 2)
+    assert [state.transactional_id for state in answer.transaction_states] == [NAME]
+    assert answer.unknown_state_filters == ["Asleep"]
+    request = ListTransactionsRequest(transactional_id_pattern="(")
+    assert broker.ask(list_transactions, request, 2).error_code == ErrorCode.INVALID_REGULAR_EXPRESSION
+
+
+def test_unknown_transactional_ids(broker):
+    assert broker.described("nobody") == ("TRANSACTIONAL_ID_NOT_FOUND", "", [])
+    assert broker.described("") == ("INVALID_REQUEST", "", [])
+
+
+def test_producers_are_described(broker):
+    producer = broker.begin()
+    broker.send(producer, 0)
+    request = DescribeProducersRequest(topics=[TopicRequest(name="t", partition_indexes=[0, 1, 9])])
+    found, empty, unknown = broker.ask(describe_producers, request, 0).topics[0].partitions
+    [state] = found.active_producers
+    assert (state.producer_id, state.producer_epoch, state.last_sequence) == (*producer, 0)
+    assert (state.coordinator_epoch, state.current_txn_start_offset) == (-1, 0)
+    assert empty.active_producers == []
+    assert unknown.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def test_a_hanging_transaction_is_aborted_by_hand(broker):
+    hanging = (4000, 0)
+    records = batch(producer_id=4000, producer_epoch=0, base_sequence=0, is_transactional=True)
+    broker.partitions.get("t", 0).append(memoryview(bytearray(records)), now_ms=broker.clock.now_ms())
+    assert broker.committed_and_aborted() == (0, 0, [])
+    assert broker.mark(hanging) == [(4000, "t", 0, "NONE")]
+    assert broker.committed_and_aborted()[1:] == (2, [(4000, 0)])
+
+
+def test_markers_are_answered_by_partition(broker):
+    assert broker.mark((4000, 0), partitions=(0, 9)) == [
+        (4000, "t", 0, "NONE"),
+        (4000, "t", 9, "UNKNOWN_TOPIC_OR_PARTITION"),
+    ]
+
+
+def test_a_zombie_coordinators_marker_is_refused(broker):
+    broker.mark((4000, 0), coordinator_epoch=5)
+    assert broker.mark((4000, 0), coordinator_epoch=4) == [(4000, "t", 0, "TRANSACTION_COORDINATOR_FENCED")]
+
+
+def test_a_late_marker_of_version_2_does_not_end_the_next_transaction(broker):
+    producer = broker.begin()
+    broker.send(producer, 0)
+    _, producer = broker.end(producer, commit=True)
+    broker.send(producer, 0)
+    assert broker.mark(producer, transaction_version=2) == [(producer[0], "t", 0, "INVALID_PRODUCER_EPOCH")]
+    assert broker.described()[1] == "Ongoing"
