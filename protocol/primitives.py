@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import TypeAlias
 
@@ -63,7 +63,7 @@ def uuid_to_text(uuid: bytes) -> str:
 def uuid_from_text(text: str) -> bytes:
     """The 16 bytes of a uuid in Kafka's text form; ProtocolError when it is none."""
     try:
-        uuid = urlsafe_b64decode(text + "==")
+        uuid = b64decode(text + "==", altchars=b"-_", validate=True)
     except (Base64Error, ValueError) as error:
         raise ProtocolError(f"not a uuid: {text!r}") from error
     if len(uuid) != 16:

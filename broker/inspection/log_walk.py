@@ -45,7 +45,7 @@ def walk(reader: BatchReader) -> Iterator[WholeBatch | Hole]:
     """Every batch and every hole of the file, in order; together they are all of its bytes. Raises OSError."""
     position, next_offset = 0, 0
     while position < reader.size:
-        guess = reader.size
+        guess = position
         try:
             for at, data, header in reader.batches(position):
                 guess = at + header.size_bytes
@@ -61,7 +61,7 @@ def walk(reader: BatchReader) -> Iterator[WholeBatch | Hole]:
 def _next_batch(reader: BatchReader, position: int, guess: int, next_offset: int) -> int:
     """Where the next whole batch begins after a broken one at `position`; the end of the file when none does.
 
-    `guess` is where it would be by the broken batch's own length.
+    `guess` is where it would be by the broken batch's own length, `position` when that makes no sense.
     """
     if guess > position and (guess == reader.size or _is_batch(reader, guess, next_offset)):
         return guess

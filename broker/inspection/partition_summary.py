@@ -97,14 +97,23 @@ def _read_tail(folder: PartitionFolder, base_offset: int, summary: PartitionSumm
     path = folder.file(base_offset, LOG_SUFFIX)
     try:
         with BatchReader(path) as reader:
-            for _, header in reader.headers(_last_indexed_position(folder, base_offset, reader.size)):
-                summary.log_end_offset = max(summary.log_end_offset, header.next_offset)
-                summary.newest_record_ms = max(summary.newest_record_ms, header.max_timestamp)
+            start = _last_indexed_position(folder, base_offset, reader.size)
+            try:
+                _read_headers(reader, start, summary)
+            except ProtocolError:
+                # The batch that the index leads to may be the broken one: what is before it counts.
+                _read_headers(reader, 0, summary)
     except ProtocolError as error:
         summary.problems.append(f"{path}: after offset {summary.log_end_offset - 1}: {error}")
     except OSError as error:
         summary.log_end_offset = -1
         summary.problems.append(f"{path}: {error.strerror}")
+
+
+def _read_headers(reader: BatchReader, position: int, summary: PartitionSummary) -> None:
+    for _, header in reader.headers(position):
+        summary.log_end_offset = max(summary.log_end_offset, header.next_offset)
+        summary.newest_record_ms = max(summary.newest_record_ms, header.max_timestamp)
 
 
 def _last_indexed_position(folder: PartitionFolder, base_offset: int, log_bytes: int) -> int:

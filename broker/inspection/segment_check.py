@@ -158,7 +158,7 @@ class SegmentCheck:
         epoch = header.partition_leader_epoch
         if epoch < partition.latest_epoch:
             self._error(position, f"the leader epoch goes back from {partition.latest_epoch} to {epoch}")
-        partition.latest_epoch = max(partition.latest_epoch, epoch)
+        partition.latest_epoch = epoch
         known = partition.leader_epochs
         if known is None or epoch < 0 or header.base_offset < partition.log_start_offset:
             return

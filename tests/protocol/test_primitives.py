@@ -49,7 +49,7 @@ def test_known_uuids() -> None:
     assert uuid_from_text("AAAAAAAAAAAAAAAAAAAAAQ") == bytes(15) + b"\x01"
 
 
-@pytest.mark.parametrize("text", ["", "short", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "ä" * 22, "A"])
+@pytest.mark.parametrize("text", ["", "short", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "ä" * 22, "A", "?AAAAAAAAAAAAAAAAAAAAAQ"])
 def test_what_is_no_uuid(text: str) -> None:
     with pytest.raises(ProtocolError):
         uuid_from_text(text)
