@@ -64,6 +64,8 @@ def index_completed(producers: ProducerState, segment: Segment, completed: Compl
 def replay_producers(producers: ProducerState, segments: Iterable[Segment], end_offset: int) -> None:
     """Count all batches from the state's end up to `end_offset`; transaction indexes are left as they are."""
     start_offset = producers.map_end_offset
+    if start_offset >= end_offset:
+        return
     ordered = list(segments)
     for segment, following in zip(ordered, [*ordered[1:], None], strict=True):
         if segment.base_offset >= end_offset or (following is not None and following.base_offset <= start_offset):
@@ -76,4 +78,4 @@ def replay_producers(producers: ProducerState, segments: Iterable[Segment], end_
                 break
             if header.base_offset >= start_offset:
                 replay_batch(producers, data, header)
-    producers.map_end_offset = max(producers.map_end_offset, end_offset)
+    producers.map_end_offset = end_offset

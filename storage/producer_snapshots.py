@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crc32c import crc32c
 
-from .checkpoints import CorruptFile
+from .checkpoints import CorruptFile, read_file
 from .files import Files, remove_if_present, write_file
 from .producer_state import BatchMetadata, ProducerEntry, ProducerState
 
@@ -64,8 +64,7 @@ def _pack(entry: ProducerEntry) -> bytes:
 
 def read_snapshot(path: str) -> list[ProducerEntry]:
     """Read a snapshot file. Raises CorruptFile."""
-    with open(path, "rb") as file:
-        content = file.read()
+    content = read_file(path)
     if len(content) < _HEADER.size + _COUNT.size:
         raise CorruptFile(path, f"is {len(content)} bytes short")
     version, crc = _HEADER.unpack_from(content)

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 CLEANED_SUFFIX = ".cleaned"
 SWAP_SUFFIX = ".swap"
 LEADER_EPOCH_FILE = "leader-epoch-checkpoint"
+# Files whose size says nothing: half of what a folder holds need not be asked for it.
+_OF_ANY_SIZE = (SNAPSHOT_SUFFIX, LEADER_EPOCH_FILE, "partition.metadata")
+_LEFTOVERS = (DELETED_SUFFIX, ".tmp", CLEANED_SUFFIX, SWAP_SUFFIX)
 _SEGMENT_FILE = re.compile(r"^(\d{20})(\.[a-z.]+)$")
 _LOG = logging.getLogger(__name__)
 
@@ -147,7 +150,11 @@ class _Loader:
 
     def _list_files(self) -> None:
         with os.scandir(self._directory) as entries:
-            self._sizes = {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+            self._sizes = {
+                entry.name: 0 if entry.name.endswith(_OF_ANY_SIZE) else entry.stat().st_size
+                for entry in entries
+                if entry.is_file()
+            }
 
     def _remove(self, name: str) -> None:
         remove_if_present(self._files, os.path.join(self._directory, name))
@@ -155,7 +162,10 @@ class _Loader:
 
     def _clear_leftovers(self) -> None:
         """Finish or undo what was under way: deletions, compactions, replaced files."""
-        for name in list(self._sizes):
+        leftovers = [name for name in self._sizes if name.endswith(_LEFTOVERS)]
+        if not leftovers:
+            return
+        for name in leftovers:
             if (
                 (name.endswith(DELETED_SUFFIX) and not name.endswith(".checkpoint" + DELETED_SUFFIX))
                 or name.endswith(SNAPSHOT_SUFFIX + ".tmp")
@@ -214,15 +224,17 @@ class _Loader:
     # ------------------------------------------------------------------ segments
 
     def _list_segments(self) -> None:
-        bases = sorted(int(name[:20]) for name in self._sizes if name[20:] == LOG_SUFFIX and name[:20].isdecimal())
-        self.segments = [self._segment(base, self._sizes[f"{base:020d}{LOG_SUFFIX}"]) for base in bases]
-        for name in list(self._sizes):
-            match = _SEGMENT_FILE.match(name)
-            if match and match[2] in SUFFIXES and int(match[1]) not in bases:
-                self._remove(name)
-                self._report.notes.append(f"{name} removed, which had no log")
-        snapshots = [int(n[:20]) for n in self._sizes if n[20:] == SNAPSHOT_SUFFIX and n[:20].isdecimal()]
-        self.snapshots = ProducerSnapshots(self._directory, self._files, snapshots)
+        numbers: dict[str, set[int]] = {suffix: set() for suffix in (*SUFFIXES, SNAPSHOT_SUFFIX)}
+        for name in self._sizes:
+            if name[20:] in numbers and name[:20].isdecimal():
+                numbers[name[20:]].add(int(name[:20]))
+        bases = numbers[LOG_SUFFIX]
+        self.segments = [self._segment(base, self._sizes[f"{base:020d}{LOG_SUFFIX}"]) for base in sorted(bases)]
+        for suffix in SUFFIXES:
+            for base in sorted(numbers[suffix] - bases):
+                self._remove(f"{base:020d}{suffix}")
+                self._report.notes.append(f"{base:020d}{suffix} removed, which had no log")
+        self.snapshots = ProducerSnapshots(self._directory, self._files, numbers[SNAPSHOT_SUFFIX])
         self.snapshots.remove_strays(bases)
 
     def _segment(self, base_offset: int, size: int) -> Segment:
@@ -289,17 +301,17 @@ class _Loader:
         return False
 
     def _load_active(self, segment: Segment) -> bool:
-        try:
-            segment.load_indexes()
-            segment.txn_index.entries()
-            self.log_end_offset = segment.read_next_offset()
-        except FileNotFoundError:
-            # An empty segment has had nothing to save yet.
-            if segment.size:
-                self._report.notes.append(f"an index of {segment.log.path} was missing")
-                return False
+        """Find where the log ends, by its last batches; they are all that is read."""
+        if not segment.size:
             segment.clear_indexes()
             self.log_end_offset = segment.base_offset
+            return True
+        if not self._has_sane_indexes(segment):
+            return False
+        try:
+            if self._sizes.get(f"{segment.base_offset:020d}{TXN_INDEX_SUFFIX}"):
+                segment.txn_index.entries()
+            self.log_end_offset = segment.read_next_offset()
         except (CorruptIndex, ProtocolError) as error:
             self._report.notes.append(str(error))
             return False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..protocol.record_batch import HEADER_BYTES, BatchHeader, CorruptBatch, read_header
 from ..protocol.records import read_records
 from .append import TimestampedOffset
+from .batch_reader import BatchReader
 from .files import OpenFile, create_file, remove_if_present, write_whole
 from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, OffsetIndex
 from .segment_indexes import INDEX_SUFFIX as INDEX_SUFFIX
@@ -157,8 +158,9 @@ class Segment:
         """
         next_offset = self.base_offset
         start = 0 if self.size <= self._index_interval_bytes else self.indexes.last_position(self.size)
-        for _, _, header in self.batches(start):
-            next_offset = header.next_offset
+        with BatchReader(self.log.path) as reader:
+            for _, header in reader.headers(start):
+                next_offset = header.next_offset
         self._unindexed_bytes = self.size - start
         return next_offset
 
