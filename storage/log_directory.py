@@ -22,14 +22,13 @@ from ..protocol.primitives import uuid_from_text, uuid_to_text
 from .checkpoints import (
     CorruptFile,
     TopicPartition,
-    read_offsets,
     read_partition_metadata,
     read_properties,
-    write_offsets,
     write_partition_metadata,
     write_properties,
 )
 from .files import remove_if_present, remove_tree, sync_directory, write_file
+from .offset_checkpoints import METADATA_TOPIC, OffsetCheckpoints
 from .recovery import OpenedFrom, open_log
 
 if TYPE_CHECKING:
@@ -44,10 +43,6 @@ logger = logging.getLogger(__name__)
 LOCK_FILE = ".lock"
 META_PROPERTIES = "meta.properties"
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
-RECOVERY_POINTS = "recovery-point-offset-checkpoint"
-LOG_START_OFFSETS = "log-start-offset-checkpoint"
-HIGH_WATERMARKS = "replication-offset-checkpoint"
-METADATA_TOPIC = "__cluster_metadata"
 
 _META_VERSION = "1"
 _NAME_CHARACTERS_MAX = 255
@@ -71,7 +66,7 @@ class LogDirectory:
         self.is_clean = False
         self._environment = environment
         self._lock_descriptor = -1
-        self._known: dict[TopicPartition, OpenedFrom] = {}
+        self._checkpoints = OffsetCheckpoints(self.path, environment.files)
         # (when, path) of folders of deleted partitions.
         self._pending_deletions: list[tuple[int, str]] = []
 
@@ -176,35 +171,26 @@ class LogDirectory:
 
     def _read_checkpoints(self) -> None:
         self.is_clean = os.path.exists(os.path.join(self.path, CLEAN_SHUTDOWN))
-        recovery_points = read_offsets(os.path.join(self.path, RECOVERY_POINTS))
-        log_start_offsets = read_offsets(os.path.join(self.path, LOG_START_OFFSETS))
-        for partition in recovery_points.keys() | log_start_offsets.keys():
-            self._known[partition] = OpenedFrom(
-                log_start_offset=log_start_offsets.get(partition, 0),
-                recovery_point=recovery_points.get(partition, 0),
-                clean_shutdown=self.is_clean,
-            )
+        self._checkpoints.load(is_clean=self.is_clean)
 
     # Logs
 
     def holds(self, topic: str, partition: int, topic_id: bytes) -> bool:
         """Whether the folder of this very partition is here. Raises CorruptFile."""
         path = self._folder(topic, partition)
-        return os.path.isdir(path) and read_partition_metadata(path) in (None, topic_id)
+        found = read_partition_metadata(path)
+        return found == topic_id if found is not None else os.path.isdir(path)
 
     def open_log(self, topic: str, partition: int, topic_id: bytes, config: LogConfig, now_ms: int) -> Log:
         """The log of a partition, found or made. Raises OSError, CorruptFile."""
         key = TopicPartition(topic, partition)
         path = self._folder(topic, partition)
         is_new = False
-        if os.path.isdir(path) and read_partition_metadata(path) not in (None, topic_id):
-            self.set_aside(os.path.basename(path))
-        if not os.path.isdir(path):
-            self._environment.files.mkdir(path)
-            is_new = True
-        if is_new or read_partition_metadata(path) is None:
+        found = read_partition_metadata(path)
+        if found != topic_id:
+            is_new = self._prepare_folder(key, path, found)
             write_partition_metadata(self._environment.files, path, topic_id)
-        known = OpenedFrom() if is_new else self._known.get(key, OpenedFrom(clean_shutdown=self.is_clean))
+        known = OpenedFrom() if is_new else self._checkpoints.claim(key)
         log = open_log(
             path,
             topic=topic,
@@ -217,6 +203,16 @@ class LogDirectory:
         )
         self.logs[key] = log
         return log
+
+    def _prepare_folder(self, key: TopicPartition, path: str, found: bytes | None) -> bool:
+        """Make room for a partition whose folder is missing, or says no id or another one; return whether it is new."""
+        if found is not None:
+            self.set_aside(os.path.basename(path))
+        elif os.path.isdir(path):
+            return False
+        self._checkpoints.forget(key, self.logs)
+        self._environment.files.mkdir(path)
+        return True
 
     def discard(self, log: Log, now_ms: int) -> None:
         """Give up a log: its folder is renamed at once and removed after file.delete.delay.ms. Raises OSError."""
@@ -254,21 +250,11 @@ class LogDirectory:
 
         The call raises OSError.
         """
-        files = self._environment.files
-        recovery_points = {key: log.sync.checkpoint for key, log in self.logs.items()}
-        high_watermarks = {key: log.high_watermark for key, log in self.logs.items() if key.topic != METADATA_TOPIC}
-        starts = {
-            key: log.log_start_offset
-            for key, log in self.logs.items()
-            if log.log_start_offset > log.segment_base_offsets[0]
-        }
+        return self._checkpoints.snapshot(self.logs)
 
-        def write() -> None:
-            write_offsets(files, os.path.join(self.path, RECOVERY_POINTS), recovery_points)
-            write_offsets(files, os.path.join(self.path, LOG_START_OFFSETS), starts)
-            write_offsets(files, os.path.join(self.path, HIGH_WATERMARKS), high_watermarks)
-
-        return write
+    def checkpoint_log_starts(self) -> Callable[[], None]:
+        """As `checkpoint`, of where logs begin: for a request that moved a start and promises that it stays there."""
+        return self._checkpoints.snapshot_log_starts(self.logs)
 
     def take_due_folders(self, now_ms: int) -> list[str]:
         """The folders whose time has come, for the caller to remove."""
@@ -282,10 +268,17 @@ class LogDirectory:
             for log in self.logs.values():
                 log.close()
             self.checkpoint()()
+            self._remove_deleted()
             content = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
             write_file(self._environment.files, os.path.join(self.path, CLEAN_SHUTDOWN), content.encode(), sync=True)
         finally:
             self.unlock()
+
+    def _remove_deleted(self) -> None:
+        """Nobody reads from the folders of deleted partitions any more; what cannot go waits for the next start."""
+        for _, path in self._pending_deletions:
+            with contextlib.suppress(OSError):
+                remove_tree(self._environment.files, path)
 
 
 def _explain(error: Exception, path: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.primitives import uuid_from_text, uuid_to_text
 from ...storage.checkpoints import CorruptFile, TopicPartition, read_checkpoint, read_offsets
-from ...storage.log_directory import LOG_START_OFFSETS
+from ...storage.offset_checkpoints import LOG_START_OFFSETS
 from ..metadata.image import ResourceType
 from ..metadata.quorum_state import read_quorum_state
 from ..metadata.topic_names import GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC, TRANSACTION_STATE_TOPIC

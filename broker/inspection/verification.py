@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.primitives import ZERO_UUID
 from ...storage.checkpoints import TopicPartition
-from ...storage.log_directory import LOG_START_OFFSETS, RECOVERY_POINTS
+from ...storage.offset_checkpoints import LOG_START_OFFSETS, RECOVERY_POINTS
 from .directory_check import check_checkpoints, check_identity, check_presence, read_checkpoints
 from .findings import Findings
 from .identity import Identity, State, read_identity
