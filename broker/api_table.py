@@ -13,6 +13,8 @@ from ..protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from ..protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
 from ..protocol.messages.alter_configs import AlterConfigsRequest
 from ..protocol.messages.api_versions import ApiVersion, ApiVersionsRequest
+from ..protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest
+from ..protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from ..protocol.messages.create_partitions import CreatePartitionsRequest
 from ..protocol.messages.create_topics import CreateTopicsRequest
 from ..protocol.messages.delete_groups import DeleteGroupsRequest
@@ -50,6 +52,8 @@ from .handlers import (
     add_partitions_to_txn,
     alter_configs,
     api_versions,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     create_partitions,
     create_topics,
     delete_groups,
@@ -138,6 +142,8 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.DESCRIBE_PRODUCERS, 0, 0, DescribeProducersRequest, describe_producers.handle),
         Api(ApiKey.DESCRIBE_TRANSACTIONS, 0, 0, DescribeTransactionsRequest, describe_transactions.handle),
         Api(ApiKey.LIST_TRANSACTIONS, 0, 2, ListTransactionsRequest, list_transactions.handle),
+        Api(ApiKey.CONSUMER_GROUP_HEARTBEAT, 0, 1, ConsumerGroupHeartbeatRequest, consumer_group_heartbeat.handle),
+        Api(ApiKey.CONSUMER_GROUP_DESCRIBE, 0, 1, ConsumerGroupDescribeRequest, consumer_group_describe.handle),
         Api(ApiKey.LIST_CONFIG_RESOURCES, 0, 1, ListConfigResourcesRequest, list_config_resources.handle),
         Api(ApiKey.DESCRIBE_TOPIC_PARTITIONS, 0, 0, DescribeTopicPartitionsRequest, describe_topic_partitions.handle),
     )

@@ -34,6 +34,7 @@ from .metadata.registration import BrokerIdentity
 from .runtime.commit_barrier import CommitBarrier
 from .runtime.disk_threads import DiskThreads
 from .runtime.dynamic_config import DynamicConfig, with_stored
+from .runtime.group_configs import GroupConfigs
 from .runtime.group_coordinators import GroupCoordinators
 from .runtime.log_cleaner import LogCleaner
 from .runtime.log_directories import LogDirectories
@@ -191,6 +192,7 @@ class Broker:
             clock=self._clock,
             timers=self._timers,
             settings=_group_settings(config),
+            configs=GroupConfigs(metadata.image, config),
             new_uuid_text=lambda: str(uuid.uuid4()),
             commits=self._commits,
         )
@@ -261,6 +263,7 @@ class Broker:
         if self._server is not None and self._services is not None:
             self._server.limits = _limits(config)
             self._services.fetch_sessions.slots = config.max_incremental_fetch_session_cache_slots
+            self._services.groups.follow_config(config)
 
     def _advertised_addresses(self) -> list[tuple[str, str, int]]:
         told = []

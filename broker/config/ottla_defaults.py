@@ -21,7 +21,7 @@ OTTLA_DEFAULTS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     # What is served, no more: see treatment.py.
-    "group.coordinator.rebalance.protocols": "classic",
+    "group.coordinator.rebalance.protocols": "classic,consumer",
     # Kafka's 50 makes a burst of new clients wait a second for the next try; a longer queue costs nothing.
     "socket.listen.backlog.size": "1024",
     # There is no JVM to report to.

@@ -62,8 +62,12 @@ def _lacks_a_role(value: Value) -> bool:
     return not isinstance(value, tuple) or {"broker", "controller"} - set(value) != set()
 
 
-def _is_not_classic(value: Value) -> bool:
-    return value != ("classic",)
+def _asks_for_other_groups(value: Value) -> bool:
+    return not isinstance(value, tuple) or not {"classic", "consumer"} >= set(value)
+
+
+def _is_other_assignor(value: Value) -> bool:
+    return not isinstance(value, tuple) or not {"uniform", "range"} >= set(value)
 
 
 _LEAVE_OUT = "leave it out"
@@ -91,8 +95,11 @@ _REFUSALS = {
     "create.topic.policy.class.name": _JAVA,
     "default.replication.factor": _REPLICAS,
     "delegation.token.secret.key": Refusal("delegation tokens are not there yet", _LEAVE_OUT),
+    "group.consumer.assignors": Refusal(
+        "Java classes cannot be loaded", "choose from uniform and range", _is_other_assignor
+    ),
     "group.coordinator.rebalance.protocols": Refusal(
-        "only classic groups are there yet", "set it to classic", _is_not_classic
+        "share and streams groups are not there yet", "set it to classic,consumer", _asks_for_other_groups
     ),
     "group.share.persister.class.name": _JAVA._replace(asks=None),
     "kafka.metrics.reporters": _JAVA,

@@ -58,6 +58,8 @@ class ClassicGroup:
         "sync_deadline_ms",
     )
 
+    type_name = "classic"
+
     def __init__(self, group_id: str, settings: GroupSettings) -> None:
         self.group_id = group_id
         self.settings = settings

@@ -15,6 +15,7 @@ from ...protocol.errors import ErrorCode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
     from ...protocol.messages.join_group import JoinGroupResponse
     from ...protocol.messages.sync_group import SyncGroupResponse
     from .group_records import GroupRecord
@@ -44,7 +45,7 @@ class Reply:
     """Answer a waiting request."""
 
     waiter: Waiter
-    response: JoinGroupResponse | SyncGroupResponse
+    response: JoinGroupResponse | SyncGroupResponse | ConsumerGroupHeartbeatResponse
 
 
 @dataclass(frozen=True, slots=True)

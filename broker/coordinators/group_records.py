@@ -1,16 +1,18 @@
-"""The records of `__consumer_offsets` that classic groups write and read, as messages and as bytes.
+"""The records of `__consumer_offsets` that groups write and read, as messages and as bytes.
 
 A key begins with its record type as 16 bits, a value with its version (KIP-848 kept Kafka's old numbering: 0 and 1
-are offsets, 2 is a group). Records of a type that is not read here stay in the log untouched.
+are offsets, 2 is a classic group, 3 to 8 and 16 are a consumer group's). Records of a type that is not read here stay
+in the log untouched.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ...protocol.compiler import decode, encode
 from ...protocol.errors import ProtocolError
+from ...protocol.stored import consumer_groups as stored
 from ...protocol.stored.classic_groups import (
     GroupMetadataKey,
     GroupMetadataValue,
@@ -19,6 +21,7 @@ from ...protocol.stored.classic_groups import (
     OffsetCommitKey,
     OffsetCommitValue,
 )
+from .consumer_kinds import ConsumerGroupKey, ConsumerGroupValue
 
 if TYPE_CHECKING:
     from ...protocol.primitives import Buffer
@@ -33,8 +36,21 @@ OFFSET_COMMIT_VERSION = 4
 OFFSET_COMMIT_EXPIRING_VERSION = 1
 """The only version with a time of expiry of its own; OffsetCommit 2-4 can ask for one."""
 
-GroupKey = OffsetCommitKey | GroupMetadataKey
-GroupValue = OffsetCommitValue | GroupMetadataValue
+GroupKey: TypeAlias = OffsetCommitKey | GroupMetadataKey | ConsumerGroupKey
+GroupValue: TypeAlias = OffsetCommitValue | GroupMetadataValue | ConsumerGroupValue
+
+_CONSUMER_GROUP_RECORDS: dict[int, tuple[type[Message], type[Message]]] = {
+    key.api_key: (key, value)
+    for key, value in (
+        (stored.ConsumerGroupMetadataKey, stored.ConsumerGroupMetadataValue),
+        (stored.ConsumerGroupPartitionMetadataKey, stored.ConsumerGroupPartitionMetadataValue),
+        (stored.ConsumerGroupMemberMetadataKey, stored.ConsumerGroupMemberMetadataValue),
+        (stored.ConsumerGroupTargetAssignmentMetadataKey, stored.ConsumerGroupTargetAssignmentMetadataValue),
+        (stored.ConsumerGroupTargetAssignmentMemberKey, stored.ConsumerGroupTargetAssignmentMemberValue),
+        (stored.ConsumerGroupCurrentMemberAssignmentKey, stored.ConsumerGroupCurrentMemberAssignmentValue),
+        (stored.ConsumerGroupRegularExpressionKey, stored.ConsumerGroupRegularExpressionValue),
+    )
+}
 
 
 class GroupRecord(NamedTuple):
@@ -81,7 +97,7 @@ def encode_record(record: GroupRecord) -> tuple[bytes, bytes | None]:
 
 
 def decode_record(key: Buffer, value: Buffer | None) -> GroupRecord | None:
-    """Read a record back; None for a type that classic groups do not have. Raises ProtocolError."""
+    """Read a record back; None for a type that is not known here. Raises ProtocolError."""
     key_type = _prefix(key)
     if key_type == OffsetCommitKey.api_key:
         return _typed(decode(OffsetCommitKey, key, _KEY_VERSION, _PREFIX.size), OffsetCommitValue, value)
@@ -89,7 +105,11 @@ def decode_record(key: Buffer, value: Buffer | None) -> GroupRecord | None:
         return _typed(decode(GroupMetadataKey, key, _KEY_VERSION, _PREFIX.size), GroupMetadataValue, value)
     if key_type == LegacyOffsetCommitKey.api_key:
         return _legacy_offset(key, value)
-    return None
+    kinds = _CONSUMER_GROUP_RECORDS.get(key_type)
+    if kinds is None:
+        return None
+    key_kind, value_kind = kinds
+    return _typed(decode(key_kind, key, _KEY_VERSION, _PREFIX.size), value_kind, value)  # type: ignore[arg-type]
 
 
 def _typed(key: GroupKey, kind: type[Message], value: Buffer | None) -> GroupRecord:

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...protocol.errors import ErrorCode
 from ...protocol.stored.classic_groups import GroupMetadataKey, GroupMetadataValue, OffsetCommitValue
-from . import classic_join, classic_leave, classic_sync
+from ...protocol.stored.consumer_groups import ConsumerGroupMetadataKey
+from ..metadata.image import MetadataImage
+from . import classic_in_consumer_group, classic_join, classic_leave, classic_sync, consumer_heartbeat, consumer_leave
 from .classic_group import ClassicGroup, refused_join, refused_sync
-from .classic_group_state import ClassicGroupState
+from .consumer_group import ConsumerGroup
+from .consumer_offsets import check_fetch
+from .consumer_replay import CONSUMER_GROUP_KEYS, apply
+from .consumer_settings import ConsumerGroupConfigs, ConsumerGroupSettings
+from .group_context import GroupContext
 from .group_effects import Append, Caller, Effect, Moment, append_error, nothing_more
-from .group_offsets import NO_PRODUCER_ID, CommittedOffset, GroupOffsets
-from .group_records import GroupRecord, group_tombstone, new_group_record, offset_tombstone
+from .group_lifetime import check_offset_delete, expiry_of, is_empty, is_gone, is_in_use, tombstones
+from .group_offsets import NO_PRODUCER_ID, GroupOffsets
+from .group_records import GroupRecord, new_group_record, offset_tombstone
 from .offset_commits import (
     OffsetToCommit,
     check_commit,
@@ -26,19 +33,23 @@ from .offset_commits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
+    from ...protocol.messages.consumer_group_heartbeat import (
+        ConsumerGroupHeartbeatRequest,
+        ConsumerGroupHeartbeatResponse,
+    )
     from ...protocol.messages.heartbeat import HeartbeatRequest
     from ...protocol.messages.join_group import JoinGroupRequest
     from ...protocol.messages.leave_group import MemberIdentity, MemberResponse
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.sync_group import SyncGroupRequest
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
+    from ..metadata.partition_image import TopicImage
+    from .group_context import Group
     from .group_settings import GroupSettings
 
-_BUSY = (ClassicGroupState.STABLE, ClassicGroupState.PREPARING_REBALANCE, ClassicGroupState.COMPLETING_REBALANCE)
-
-
+_NOBODY = -1
 _UNATTENDED_RECORDS = 1000
 
 
@@ -52,11 +63,21 @@ class Decision(NamedTuple):
 class GroupShard:
     """The groups and offsets of one partition."""
 
-    __slots__ = ("groups", "offsets", "settings")
+    __slots__ = ("context", "groups", "offsets")
 
-    def __init__(self, settings: GroupSettings) -> None:
-        self.settings = settings
-        self.groups: dict[str, ClassicGroup] = {}
+    def __init__(
+        self,
+        settings: GroupSettings,
+        configs: ConsumerGroupConfigs | None = None,
+        image: MetadataImage | None = None,
+    ) -> None:
+        """Without an `image` there are no topics."""
+        self.context = GroupContext(
+            settings,
+            configs or ConsumerGroupConfigs(ConsumerGroupSettings()),
+            image or MetadataImage("", _NOBODY),
+        )
+        self.groups = self.context.groups
         self.offsets = GroupOffsets()
 
     # ---- records
@@ -66,21 +87,37 @@ class GroupShard:
         key, value = record.key, record.value
         if isinstance(key, GroupMetadataKey):
             if isinstance(value, GroupMetadataValue):
-                self._group_of_record(key.group).replay(value)
+                self._classic_group_of_record(key.group).replay(value)
             else:
                 self.groups.pop(key.group, None)
+        elif type(key) in CONSUMER_GROUP_KEYS:
+            self._replay_consumer_group(record)
         elif isinstance(value, OffsetCommitValue):
-            self._group_of_record(key.group)
-            self.offsets.replay(key, value, record_offset, producer_id)
+            if key.group not in self.groups:  # type: ignore[union-attr]
+                # A group that only commits offsets has no record of its own: it is here all the same.
+                self._classic_group_of_record(key.group)  # type: ignore[union-attr]
+            self.offsets.replay(key, value, record_offset, producer_id)  # type: ignore[arg-type]
         else:
-            self.offsets.replay(key, None, record_offset)
+            self.offsets.replay(key, None, record_offset)  # type: ignore[arg-type]
 
-    def _group_of_record(self, group_id: str) -> ClassicGroup:
-        """The group of a record. One that only commits offsets has no record of its own: it is here all the same."""
+    def _classic_group_of_record(self, group_id: str) -> ClassicGroup:
         group = self.groups.get(group_id)
-        if group is None:
-            group = self.groups[group_id] = ClassicGroup(group_id, self.settings)
+        if not isinstance(group, ClassicGroup):
+            group = self.groups[group_id] = ClassicGroup(group_id, self.context.settings)
         return group
+
+    def _replay_consumer_group(self, record: GroupRecord) -> None:
+        """Take over a record of a consumer group; whatever the group was before, it is a consumer group from here."""
+        group_id = record.key.group_id  # type: ignore[union-attr]
+        group = self.groups.get(group_id)
+        if record.value is None and not isinstance(group, ConsumerGroup):
+            return
+        if isinstance(record.key, ConsumerGroupMetadataKey) and record.value is None:
+            del self.groups[group_id]
+            return
+        if not isinstance(group, ConsumerGroup):
+            group = self.groups[group_id] = ConsumerGroup(group_id)
+        apply(group, record.key, record.value)  # type: ignore[arg-type]
 
     def end_transaction(self, producer_id: int, *, is_commit: bool) -> None:
         """A marker was written to this partition, or read from it."""
@@ -88,26 +125,62 @@ class GroupShard:
 
     def resume(self, now: Moment) -> list[Effect]:
         """Begin to live after a load."""
-        return [effect for group in self.groups.values() for effect in group.resume(now)]
+        effects: list[Effect] = []
+        for group in self.groups.values():
+            if isinstance(group, ConsumerGroup):
+                consumer_heartbeat.resume(self.context, group, now)
+            else:
+                effects += group.resume(now)
+        return effects
 
     def unload(self, now: Moment) -> list[Effect]:
         """Give everything up; whoever waits is told."""
-        return [effect for group in self.groups.values() for effect in group.unload(now)]
+        classic = [group for group in self.groups.values() if isinstance(group, ClassicGroup)]
+        return [effect for group in classic for effect in group.unload(now)]
+
+    def expire(self, group_id: str, now: Moment) -> list[Effect]:
+        """Do what has become due in a group."""
+        group = self.groups.get(group_id)
+        if group is None:
+            return []
+        if isinstance(group, ConsumerGroup):
+            return consumer_leave.expire(self.context, group, now)
+        return group.expire(now)
+
+    # ---- topics
+
+    def topic_changed(self, topic: TopicImage, *, is_new: bool = False) -> None:
+        """A topic appeared, grew or vanished: whoever reads it must look again."""
+        self.context.hashes.forget(topic.name)
+        if is_new:
+            self.context.topics_version = self.context.image.last_offset
+        for group in self.groups.values():
+            if isinstance(group, ConsumerGroup) and group.is_subscribed_to(topic.name):
+                group.metadata_is_stale = True
 
     # ---- members
+
+    def consumer_heartbeat(
+        self, request: ConsumerGroupHeartbeatRequest, caller: Caller, new_member_id: Callable[[], str], now: Moment
+    ) -> ConsumerGroupHeartbeatResponse | list[Effect]:
+        """Join, stay in or leave a consumer group: an answer, or effects that bring it."""
+        return consumer_heartbeat.heartbeat(self.context, request, caller, new_member_id, now)
 
     def join(
         self, request: JoinGroupRequest, caller: Caller, new_member_id: Callable[[], str], now: Moment
     ) -> list[Effect]:
-        """Join a group; one that does not exist is written down first."""
+        """Join a group; one that does not exist, or is an empty consumer group, is written down first."""
         group = self.groups.get(request.group_id)
-        if group is not None:
+        if isinstance(group, ClassicGroup):
             return classic_join.join(group, request, caller, new_member_id, now)
+        if group is not None and not group.is_empty:
+            return classic_in_consumer_group.join(self.context, group, request, caller, new_member_id, now)
         if request.member_id:
             return [refused_join(caller.waiter, request.member_id, ErrorCode.UNKNOWN_MEMBER_ID)]
+        ended = [] if group is None else tombstones(group)
         return [
             Append(
-                (new_group_record(request.group_id, now.wall_ms),),
+                (*ended, new_group_record(request.group_id, now.wall_ms)),
                 partial(self.join, request, caller, new_member_id, now),
                 partial(_group_unwritten, caller),
             )
@@ -116,55 +189,61 @@ class GroupShard:
     def sync(self, request: SyncGroupRequest, caller: Caller, now: Moment) -> list[Effect]:
         """Hand out or receive an assignment."""
         group = self.groups.get(request.group_id)
-        if group is None:
+        if isinstance(group, ClassicGroup):
+            return classic_sync.sync(group, request, caller, now)
+        if group is None or group.is_empty:
             return [refused_sync(caller.waiter, ErrorCode.UNKNOWN_MEMBER_ID)]
-        return classic_sync.sync(group, request, caller, now)
+        return classic_in_consumer_group.sync(self.context, group, request, caller, now)
 
     def heartbeat(self, request: HeartbeatRequest, now: Moment) -> ErrorCode:
-        """Extend a member's session."""
+        """Extend a classic member's session."""
         group = self.groups.get(request.group_id)
+        if isinstance(group, ClassicGroup):
+            return classic_sync.heartbeat(group, request, now)
         if group is None:
             return ErrorCode.UNKNOWN_MEMBER_ID
-        return classic_sync.heartbeat(group, request, now)
+        return classic_in_consumer_group.heartbeat(group, request, now)
 
     def leave(
         self, group_id: str, identities: list[MemberIdentity], now: Moment
     ) -> tuple[list[MemberResponse], list[Effect]]:
         """Let members go; an answer each, and the effects on the others."""
         group = self.groups.get(group_id)
+        if isinstance(group, ClassicGroup):
+            return classic_leave.leave(group, identities, now)
         if group is None:
             unknown = ErrorCode.UNKNOWN_MEMBER_ID
             return [classic_leave.leave_response(identity, unknown) for identity in identities], []
-        return classic_leave.leave(group, identities, now)
+        return classic_in_consumer_group.leave(self.context, group, identities, now)
 
     # ---- offsets and groups as a whole
 
     def commit(
-        self, request: OffsetCommitRequest, commits: Iterable[OffsetToCommit], api_version: int, now: Moment
+        self, request: OffsetCommitRequest, commits: Sequence[OffsetToCommit], api_version: int, now: Moment
     ) -> Decision:
         """Decide on offsets of partitions that exist."""
-        code = check_commit(self.groups.get(request.group_id), request, api_version, now)
+        code = check_commit(self.groups.get(request.group_id), request, commits, api_version, now)
         if code is not ErrorCode.NONE:
             return Decision(code)
         return Decision(ErrorCode.NONE, commit_records(request, commits, now))
 
     def commit_in_transaction(
-        self, request: TxnOffsetCommitRequest, commits: Iterable[OffsetToCommit], now: Moment
+        self, request: TxnOffsetCommitRequest, commits: Sequence[OffsetToCommit], now: Moment
     ) -> Decision:
         """Decide on offsets of partitions that exist, which hold when the producer's transaction is committed."""
-        code = check_transactional_commit(self.groups.get(request.group_id), request)
+        code = check_transactional_commit(self.groups.get(request.group_id), request, commits)
         if code is not ErrorCode.NONE:
             return Decision(code)
         return Decision(ErrorCode.NONE, transactional_commit_records(request.group_id, commits, now))
 
+    def check_fetch(self, group_id: str, member_id: str | None, member_epoch: int) -> ErrorCode:
+        """Whether this member may look offsets up; a classic group lets everybody."""
+        group = self.groups.get(group_id)
+        return check_fetch(group, member_id, member_epoch) if isinstance(group, ConsumerGroup) else ErrorCode.NONE
+
     def check_offset_delete(self, group_id: str) -> ErrorCode:
         """Whether offsets of the group may be deleted: not under members whose subscriptions are not known."""
-        group = self.groups.get(group_id)
-        if group is None or group.state is ClassicGroupState.DEAD:
-            return ErrorCode.GROUP_ID_NOT_FOUND
-        if group.state in _BUSY and not group.uses_consumer_protocol:
-            return ErrorCode.NON_EMPTY_GROUP
-        return ErrorCode.NONE
+        return check_offset_delete(self.groups.get(group_id))
 
     def delete_offset(self, group_id: str, topic: str, partition: int) -> Decision:
         """Decide on one offset of a group that `check_offset_delete` let through."""
@@ -178,11 +257,11 @@ class GroupShard:
     def delete_group(self, group_id: str) -> Decision:
         """Decide on the end of a group and of all its offsets."""
         group = self.groups.get(group_id)
-        if group is None or group.state is ClassicGroupState.DEAD:
+        if group is None or is_gone(group):
             return Decision(ErrorCode.GROUP_ID_NOT_FOUND)
-        if group.state in _BUSY:
+        if is_in_use(group):
             return Decision(ErrorCode.NON_EMPTY_GROUP)
-        return Decision(ErrorCode.NONE, (*self.offsets.tombstones_of_group(group_id), group_tombstone(group_id)))
+        return Decision(ErrorCode.NONE, (*self.offsets.tombstones_of_group(group_id), *tombstones(group)))
 
     def delete_topic_offsets(self, topic: str, topic_id: bytes) -> list[Effect]:
         """Forget how far a deleted topic was read."""
@@ -196,37 +275,17 @@ class GroupShard:
             effects += _unattended(self._expired(group, now))
         return effects
 
-    def _expired(self, group: ClassicGroup, now: Moment) -> list[GroupRecord]:
-        tombstones: list[GroupRecord] = []
+    def _expired(self, group: Group, now: Moment) -> list[GroupRecord]:
+        ended: list[GroupRecord] = []
         has_none_left = not self.offsets.topics(group.group_id)
-        is_expired = self._expiry_of(group, now)
+        is_expired = expiry_of(group, now, self.context.settings.offsets_retention_ms)
         if not has_none_left and is_expired is not None:
-            tombstones, has_none_left = self.offsets.tombstones_of_expired(
+            ended, has_none_left = self.offsets.tombstones_of_expired(
                 group.group_id, group.is_subscribed_to, is_expired
             )
-        if has_none_left and group.state is ClassicGroupState.EMPTY and not self.offsets.has_pending(group.group_id):
-            tombstones.append(group_tombstone(group.group_id))
-        return tombstones
-
-    def _expiry_of(self, group: ClassicGroup, now: Moment) -> Callable[[CommittedOffset], bool] | None:
-        """How an offset of the group expires now, or None while none does (KIP-211).
-
-        An empty group's offsets live on from the moment it became empty; those that nobody in a stable group
-        subscribes to, and those of a simple group, from their commit.
-        """
-        retention_ms = self.settings.offsets_retention_ms
-        empty_since_ms = group.state_since_ms
-        if group.protocol_type is not None and group.state is ClassicGroupState.EMPTY and empty_since_ms is not None:
-            return lambda committed: committed.is_expired(now.wall_ms, empty_since_ms, retention_ms)
-        is_known_consumer = group.uses_consumer_protocol and group.subscribed_topics is not None
-        is_by_commit = (
-            group.protocol_type is None
-            or group.state is ClassicGroupState.EMPTY
-            or (is_known_consumer and group.state is ClassicGroupState.STABLE)
-        )
-        if not is_by_commit:
-            return None
-        return lambda committed: committed.is_expired(now.wall_ms, committed.commit_timestamp_ms, retention_ms)
+        if has_none_left and is_empty(group) and not self.offsets.has_pending(group.group_id):
+            ended += tombstones(group)
+        return ended
 
 
 def _unattended(records: list[GroupRecord]) -> list[Effect]:

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...protocol.errors import ErrorCode
 from ...protocol.primitives import ZERO_UUID
 from ...protocol.stored.classic_groups import OffsetCommitValue
+from . import consumer_offsets
 from .classic_group_state import ClassicGroupState
+from .consumer_group import ConsumerGroup
 from .group_records import GroupRecord, offset_commit_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from .classic_group import ClassicGroup
+    from .group_context import Group
     from .group_effects import Moment
 
 _FIRST_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
@@ -37,8 +40,16 @@ class OffsetToCommit(NamedTuple):
     metadata: str | None
 
 
-def check_commit(group: ClassicGroup | None, request: OffsetCommitRequest, api_version: int, now: Moment) -> ErrorCode:
-    """Whether the group accepts the commit; extends the member's session if so."""
+def check_commit(
+    group: Group | None,
+    request: OffsetCommitRequest,
+    commits: Sequence[OffsetToCommit],
+    api_version: int,
+    now: Moment,
+) -> ErrorCode:
+    """Whether the group accepts the commit; extends a classic member's session if so."""
+    if isinstance(group, ConsumerGroup):
+        return consumer_offsets.check_commit(group, request, commits, api_version)
     generation = request.generation_id_or_member_epoch
     if group is None:
         if generation < 0:
@@ -68,8 +79,12 @@ def _check_member(group: ClassicGroup, request: OffsetCommitRequest, now: Moment
     return ErrorCode.NONE
 
 
-def check_transactional_commit(group: ClassicGroup | None, request: TxnOffsetCommitRequest) -> ErrorCode:
+def check_transactional_commit(
+    group: Group | None, request: TxnOffsetCommitRequest, commits: Sequence[OffsetToCommit]
+) -> ErrorCode:
     """Whether the group accepts the commit of a transaction."""
+    if isinstance(group, ConsumerGroup):
+        return consumer_offsets.check_transactional_commit(group, request, commits)
     generation = request.generation_id
     if group is None:
         return ErrorCode.NONE if generation < 0 else ErrorCode.ILLEGAL_GENERATION

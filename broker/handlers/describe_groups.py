@@ -1,7 +1,7 @@
 """DescribeGroups 0-6: classic groups with their members.
 
-Members' metadata and assignments are shown while the group is stable. A group that is not there is Dead up to
-version 5 and GROUP_ID_NOT_FOUND from 6 on.
+Members' metadata and assignments are shown while the group is stable. A group that is not there, or is no classic one,
+is Dead up to version 5 and GROUP_ID_NOT_FOUND from 6 on.
 
 Version notes: 3 can ask for authorized operations (KIP-430), 4 shows static members, 5 is flexible, 6 says why there
 is no such group (KIP-1043).
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.describe_groups import DescribedGroup, DescribedGroupMember, DescribeGroupsResponse
 from ..coordinators.classic_group_state import ClassicGroupState
+from ..coordinators.consumer_group import ConsumerGroup
 from ..metadata.authorized_operations import GROUP_OPERATIONS, NOT_ASKED_FOR
 
 if TYPE_CHECKING:
@@ -40,12 +41,10 @@ def _describe(group_id: str, version: int, services: Services) -> DescribedGroup
     if shard is None:
         return DescribedGroup(group_id=group_id, error_code=ErrorCode.NOT_COORDINATOR)
     group = shard.groups.get(group_id)
+    if isinstance(group, ConsumerGroup):
+        return _dead(group_id, f"Group {group_id} is not a classic group.", version)
     if group is None or group.state is ClassicGroupState.DEAD:
-        dead = DescribedGroup(group_id=group_id, group_state=ClassicGroupState.DEAD.value)
-        if version >= _FIRST_VERSION_WITH_NOT_FOUND:
-            dead.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-            dead.error_message = f"Group {group_id} not found."
-        return dead
+        return _dead(group_id, f"Group {group_id} not found.", version)
     is_stable = group.state is ClassicGroupState.STABLE
     return DescribedGroup(
         group_id=group_id,
@@ -54,6 +53,14 @@ def _describe(group_id: str, version: int, services: Services) -> DescribedGroup
         protocol_data=(group.protocol_name or "") if is_stable else "",
         members=[_member(group, member, version, show=is_stable) for member in group.members],
     )
+
+
+def _dead(group_id: str, reason: str, version: int) -> DescribedGroup:
+    dead = DescribedGroup(group_id=group_id, group_state=ClassicGroupState.DEAD.value)
+    if version >= _FIRST_VERSION_WITH_NOT_FOUND:
+        dead.error_code = ErrorCode.GROUP_ID_NOT_FOUND
+        dead.error_message = reason
+    return dead
 
 
 def _member(group: ClassicGroup, member: ClassicMember, version: int, *, show: bool) -> DescribedGroupMember:

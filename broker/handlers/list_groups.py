@@ -6,7 +6,7 @@ regard to case; what is not known matches nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ...protocol.messages.list_groups import ListedGroup, ListGroupsResponse
 
@@ -15,24 +15,20 @@ if TYPE_CHECKING:
     from ..request import RequestContext
     from ..services import Services
 
-_CLASSIC: Final = "classic"
-
 
 def handle(request: ListGroupsRequest, context: RequestContext, services: Services) -> ListGroupsResponse:
     """List what passes both filters; an empty filter passes all."""
     states = {state.strip().lower() for state in request.states_filter}
     types = {kind.lower() for kind in request.types_filter}
-    if types and _CLASSIC not in types:
-        return ListGroupsResponse()
     return ListGroupsResponse(
         groups=[
             ListedGroup(
                 group_id=group.group_id,
                 protocol_type=group.protocol_type or "",
                 group_state=group.state.value,
-                group_type=_CLASSIC,
+                group_type=group.type_name,
             )
             for group in services.groups.groups()
-            if not states or group.state.value.lower() in states
+            if (not states or group.state.value.lower() in states) and (not types or group.type_name in types)
         ]
     )

@@ -25,7 +25,11 @@ from ...protocol.primitives import ZERO_UUID
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestTopics
+    from ...protocol.messages.offset_fetch import (
+        OffsetFetchRequest,
+        OffsetFetchRequestGroup,
+        OffsetFetchRequestTopics,
+    )
     from ..coordinators.group_offsets import CommittedOffset
     from ..coordinators.group_shard import GroupShard
     from ..request import RequestContext
@@ -69,10 +73,7 @@ def handle(request: OffsetFetchRequest, context: RequestContext, services: Servi
     """Look every group up."""
     if context.api_version >= _FIRST_VERSION_WITH_GROUPS:
         return OffsetFetchResponse(
-            groups=[
-                _group(group.group_id, group.topics, request.require_stable, context.api_version, services)
-                for group in request.groups
-            ]
+            groups=[_group(group, request.require_stable, context.api_version, services) for group in request.groups]
         )
     return _single(request, context.api_version, services)
 
@@ -112,15 +113,15 @@ def _single(request: OffsetFetchRequest, version: int, services: Services) -> Of
 
 
 def _group(
-    group_id: str,
-    topics: list[OffsetFetchRequestTopics] | None,
-    require_stable: bool,
-    version: int,
-    services: Services,
+    group: OffsetFetchRequestGroup, require_stable: bool, version: int, services: Services
 ) -> OffsetFetchResponseGroup:
+    group_id, topics = group.group_id, group.topics
     shard = services.groups.shard_of(group_id)
     if shard is None:
         return OffsetFetchResponseGroup(group_id=group_id, error_code=ErrorCode.NOT_COORDINATOR)
+    code = shard.check_fetch(group_id, group.member_id, group.member_epoch)
+    if code is not ErrorCode.NONE:
+        return OffsetFetchResponseGroup(group_id=group_id, error_code=code)
     offsets = _Offsets(shard, group_id, require_stable)
     if version >= _FIRST_VERSION_WITH_TOPIC_IDS:
         return OffsetFetchResponseGroup(group_id=group_id, topics=_topics_by_id(offsets, topics, services))

@@ -35,7 +35,7 @@ FEATURES: Final = {
     for feature in (
         Feature(METADATA_VERSION, 7, 30, 30, is_served=True),
         Feature(ELIGIBLE_LEADER_REPLICAS, 0, 1, 0, is_served=False),
-        Feature("group.version", 0, 1, 1, is_served=False),
+        Feature("group.version", 0, 1, 1, is_served=True),
         Feature("share.version", 0, 1, 1, is_served=False),
         Feature("streams.version", 0, 1, 1, is_served=False),
         Feature(TRANSACTION_VERSION, 0, 2, 2, is_served=True),

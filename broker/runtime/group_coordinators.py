@@ -27,6 +27,10 @@ from .group_log import GroupLog, LoggedMarker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ...protocol.messages.consumer_group_heartbeat import (
+        ConsumerGroupHeartbeatRequest,
+        ConsumerGroupHeartbeatResponse,
+    )
     from ...protocol.messages.heartbeat import HeartbeatRequest
     from ...protocol.messages.join_group import JoinGroupRequest
     from ...protocol.messages.leave_group import MemberIdentity, MemberResponse
@@ -34,7 +38,8 @@ if TYPE_CHECKING:
     from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from ..clock import Clock
-    from ..coordinators.classic_group import ClassicGroup
+    from ..config.broker_config import BrokerConfig
+    from ..coordinators.group_context import Group
     from ..coordinators.group_effects import Effect
     from ..coordinators.group_records import GroupRecord
     from ..coordinators.group_settings import GroupSettings
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from ..metadata.partition_image import TopicImage
     from ..request import RequestContext
     from .commit_barrier import CommitBarrier
+    from .group_configs import GroupConfigs
     from .partitions import Partitions
     from .timers import TimerHandle, Timers
 
@@ -78,6 +84,7 @@ class GroupCoordinators(MetadataListener):
         clock: Clock,
         timers: Timers,
         settings: GroupSettings,
+        configs: GroupConfigs,
         new_uuid_text: Callable[[], str],
         commits: CommitBarrier,
     ) -> None:
@@ -85,6 +92,7 @@ class GroupCoordinators(MetadataListener):
         self._clock = clock
         self._timers = timers
         self._settings = settings
+        self._configs = configs
         self._new_uuid_text = new_uuid_text
         self._commits = commits
         self._hosted: list[HostedShard] = []
@@ -106,9 +114,16 @@ class GroupCoordinators(MetadataListener):
         self._unload()
 
     def topic_created(self, topic: TopicImage) -> None:
-        """Host the shards of `__consumer_offsets` when it comes to be."""
+        """Host the shards of `__consumer_offsets` when it comes to be; let groups see any other topic."""
         if topic.name == GROUP_METADATA_TOPIC:
             self._host_new_partitions()
+        for hosted in self._hosted:
+            hosted.shard.topic_changed(topic, is_new=True)
+
+    def partitions_added(self, topic: TopicImage, first_index: int) -> None:
+        """Let the groups that read the topic look again."""
+        for hosted in self._hosted:
+            hosted.shard.topic_changed(topic)
 
     def topic_deleted(self, topic: TopicImage) -> None:
         """Forget how far a deleted topic was read, or all groups with their own topic."""
@@ -116,11 +131,21 @@ class GroupCoordinators(MetadataListener):
             self._unload()
             return
         for hosted in self._hosted:
+            hosted.shard.topic_changed(topic)
             self._run(hosted, hosted.shard.delete_topic_offsets(topic.name, topic.topic_id))
+
+    def config_changed(self, resource_type: int, name: str) -> None:
+        """Take over what was set on a group."""
+        self._configs.config_changed(resource_type, name)
+
+    def follow_config(self, config: BrokerConfig) -> None:
+        """Take over what was set on the broker."""
+        self._configs.follow(config)
 
     def _host_new_partitions(self) -> None:
         while (partition := self._partitions.get(GROUP_METADATA_TOPIC, len(self._hosted))) is not None:
-            hosted = HostedShard(GroupShard(self._settings), GroupLog(partition, self._commits), {})
+            shard = GroupShard(self._settings, self._configs.consumer, self._configs.image)
+            hosted = HostedShard(shard, GroupLog(partition, self._commits), {})
             self._hosted.append(hosted)
             self._load(hosted)
 
@@ -148,12 +173,17 @@ class GroupCoordinators(MetadataListener):
 
     # Looking
 
+    @property
+    def serves_consumer_groups(self) -> bool:
+        """Whether groups of the next-generation protocol are served."""
+        return self._configs.serves_consumer_groups
+
     def shard_of(self, group_id: str) -> GroupShard | None:
         """The shard of a group, to look at it; None while `__consumer_offsets` is not there."""
         hosted = self.hosting(group_id)
         return None if hosted is None else hosted.shard
 
-    def groups(self) -> Iterator[ClassicGroup]:
+    def groups(self) -> Iterator[Group]:
         """Every group of the broker."""
         for hosted in self._hosted:
             yield from hosted.shard.groups.values()
@@ -165,6 +195,20 @@ class GroupCoordinators(MetadataListener):
         return self._hosted[partition_for(group_id, len(self._hosted))]
 
     # Requests to the group that lives in a shard
+
+    def consumer_heartbeat(
+        self, hosted: HostedShard, request: ConsumerGroupHeartbeatRequest, context: RequestContext
+    ) -> ConsumerGroupHeartbeatResponse | Deferred[ConsumerGroupHeartbeatResponse]:
+        """Join, stay in or leave a consumer group; most answers are there at once."""
+        deferred: Deferred[ConsumerGroupHeartbeatResponse] = Deferred()
+        caller = self._caller(deferred, context)
+        outcome = hosted.shard.consumer_heartbeat(request, caller, self._new_uuid_text, self._now())
+        if not isinstance(outcome, list):
+            del self._waiting[caller.waiter]
+            self._arm_group(hosted, request.group_id)
+            return outcome
+        self._run_for(hosted, request.group_id, outcome)
+        return deferred if deferred.response is None else deferred.response
 
     def join(
         self, hosted: HostedShard, request: JoinGroupRequest, context: RequestContext
@@ -304,7 +348,7 @@ class GroupCoordinators(MetadataListener):
         if group is not None:
             self._arm(hosted, group)
 
-    def _arm(self, hosted: HostedShard, group: ClassicGroup) -> None:
+    def _arm(self, hosted: HostedShard, group: Group) -> None:
         """See that the group is looked at by its next deadline; an earlier look does no harm."""
         deadline_ms = group.next_deadline_ms
         if deadline_ms is None:
@@ -319,12 +363,9 @@ class GroupCoordinators(MetadataListener):
 
     def _expire(self, hosted: HostedShard, group_id: str) -> None:
         hosted.timers.pop(group_id, None)
-        group = hosted.shard.groups.get(group_id)
-        if group is None:
-            return
-        self._run(hosted, group.expire(self._now()))
+        self._run(hosted, hosted.shard.expire(group_id, self._now()))
         # What is still due, behind a record that had to be written first, comes with the next round of timers.
-        self._arm(hosted, group)
+        self._arm_group(hosted, group_id)
 
     def _schedule_clean_up(self) -> None:
         deadline_ms = self._clock.monotonic_ms() + self._settings.offsets_check_interval_ms

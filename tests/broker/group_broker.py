@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ottla.broker.coordinators.group_settings import GroupSettings
 from ottla.broker.request import ConnectionInfo, Deferred, RequestContext
+from ottla.broker.runtime.group_configs import GroupConfigs
 from ottla.broker.runtime.group_coordinators import GroupCoordinators
 from ottla.broker.runtime.partitions import Partitions
 from ottla.broker.runtime.timers import Timers
@@ -78,6 +79,7 @@ class GroupBroker(MetadataBroker):
             clock=self.clock,
             timers=self.timers,
             settings=self.settings(),
+            configs=GroupConfigs(self.metadata.image, self.config),
             new_uuid_text=lambda: str(next(numbers)),
             commits=self.commits,
         )

@@ -100,7 +100,7 @@ def test_the_oldest_offsets_are_read_as_any_other():
 
 
 def test_records_of_other_group_types_are_left_alone():
-    assert decode_record(b"\x00\x03\x00\x01g", b"\x00\x00\x00\x00\x00\x01") is None
+    assert decode_record(b"\x00\x0a\x00\x01g", b"\x00\x00\x00\x00\x00\x01") is None
 
 
 @pytest.mark.parametrize("key", [b"", b"\x00", b"\x00\x01", b"\x00\x02\x00\x05b"])
