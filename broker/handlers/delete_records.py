@@ -2,6 +2,7 @@
 
 - Offset -1 is the high watermark; an offset above it is OFFSET_OUT_OF_RANGE, one below the start changes nothing.
 - A partition that is named twice is answered twice, where Kafka keeps one of the wishes.
+- The answer leaves when the new start is on the disk, where Kafka relies on other replicas to know it after a crash.
 - A topic that is only compacted refuses with POLICY_VIOLATION, an internal one with INVALID_TOPIC_EXCEPTION.
 
 Version notes: 2 is flexible.
@@ -32,18 +33,23 @@ _NO_OFFSET = -1
 def handle(request: DeleteRecordsRequest, context: RequestContext, services: Services) -> DeleteRecordsResponse:
     """Advance every partition that allows it."""
     topics = []
+    moved = []
     for topic in request.topics:
         partitions = []
         for wanted in topic.partitions:
             partition = services.partitions.get(topic.name, wanted.partition_index)
             result = _delete(partition, wanted.offset)
             error, low_watermark = (result, _NO_OFFSET) if isinstance(result, ErrorCode) else (ErrorCode.NONE, result)
+            if partition is not None and error == ErrorCode.NONE:
+                moved.append(partition.log)
             partitions.append(
                 DeleteRecordsPartitionResult(
                     partition_index=wanted.partition_index, low_watermark=low_watermark, error_code=error
                 )
             )
         topics.append(DeleteRecordsTopicResult(name=topic.name, partitions=partitions))
+    if moved:
+        services.commits.pending += services.partitions.keep_log_starts(moved)
     return DeleteRecordsResponse(topics=topics)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
     from ..clock import Clock
+    from .commit_barrier import Told
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,21 @@ class LogDirectories:
         except OSError as error:
             # The metadata no longer has it, so the next start sets it aside.
             logger.error("%s cannot be deleted: %s", log.directory, error)
+
+    def keep_starts(self, logs: Sequence[Log]) -> list[Callable[[Told], None]]:
+        """One write for each directory that holds some of these logs.
+
+        Kafka leaves it to the next checkpoint and to other replicas, of which there are none here.
+        """
+        homes = {self._home[log.directory].path: self._home[log.directory] for log in logs}
+        return [partial(self._keep_starts, home) for home in homes.values()]
+
+    def _keep_starts(self, directory: LogDirectory, told: Told) -> None:
+        def failed(error: Exception) -> None:
+            logger.error("%s: where logs begin cannot be written: %s", directory.path, error)
+            told(error if isinstance(error, OSError) else OSError(str(error)))
+
+        self._background.run(directory.checkpoint_log_starts(), lambda _: told(None), failed)
 
     def set_aside_strays(self, expected: Iterable[tuple[str, int]]) -> None:
         """Put away the folders that the metadata does not know."""

@@ -20,13 +20,14 @@ from ..metadata.image import ResourceType
 from .long_poll import complete_all, partition_grew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ...storage.append import Appended
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
     from ..metadata.image import MetadataImage
     from ..metadata.partition_image import PartitionImage, TopicImage
+    from .commit_barrier import Told
     from .long_poll import ReadCache, Watch
 
 logger = logging.getLogger(__name__)
@@ -190,6 +191,10 @@ class PartitionLogs(Protocol):
         """Give up a log with its files."""
         ...
 
+    def keep_starts(self, logs: Sequence[Log]) -> list[Callable[[Told], None]]:
+        """What must be done before anybody is told that these logs begin where they do now."""
+        ...
+
 
 class Partitions(MetadataListener):
     """Every partition of the broker; follows the metadata."""
@@ -249,6 +254,10 @@ class Partitions(MetadataListener):
             partition.offline_reason = f"topic {topic.name} was deleted"
             self._logs.discard(partition.log)
             partition.tell_changed()
+
+    def keep_log_starts(self, logs: Sequence[Log]) -> list[Callable[[Told], None]]:
+        """What an answer must wait for that says where these logs begin: what was deleted must not come back."""
+        return self._logs.keep_starts(logs)
 
     def config_changed(self, resource_type: int, name: str) -> None:
         """Give logs their new configuration."""

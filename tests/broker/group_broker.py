@@ -21,6 +21,7 @@ from ..held_background import HeldBackground
 from .metadata_broker import MetadataBroker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ottla.broker.services import Services
@@ -37,6 +38,7 @@ class FolderLogs:
     def __init__(self, broker: GroupBroker) -> None:
         self.broker = broker
         self.opened: list[Log] = []
+        self.kept_starts: list[tuple[str, int]] = []
 
     def open(self, topic: str, index: int, topic_id: bytes, config: LogConfig, directory_id: bytes) -> Log:
         directory = self.broker.folder / f"{topic}-{index}"
@@ -56,6 +58,11 @@ class FolderLogs:
     def discard(self, log: Log) -> None:
         self.opened.remove(log)
         log.abandon()
+
+    def keep_starts(self, logs: Sequence[Log]) -> list[Any]:
+        """Note at once which starts were to be kept, and hold nobody up."""
+        self.kept_starts += [(log.topic, log.log_start_offset) for log in logs]
+        return []
 
 
 class GroupBroker(MetadataBroker):

@@ -45,6 +45,12 @@ def test_minus_one_is_the_high_watermark(broker):
     assert delete(broker, -1, topic="empty") == ("NONE", 0)
 
 
+def test_the_answer_waits_until_the_start_is_kept(broker):
+    delete(broker, 3)
+    delete(broker, 11)
+    assert broker.logs.kept_starts == [("t", 3)]
+
+
 @pytest.mark.parametrize("offset", [11, -2])
 def test_what_is_out_of_range(broker, offset):
     assert delete(broker, offset) == ("OFFSET_OUT_OF_RANGE", -1)
