@@ -57,6 +57,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._per_ip: Counter[str] = Counter()
         self._next_connection_id = 0
+        self._dispatcher: Dispatcher | None = None
         self._listeners: list[_Listener] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._connecting: set[asyncio.Task[None]] = set()
@@ -79,8 +80,9 @@ class Server:
     def start(self, dispatcher: Dispatcher) -> None:
         """Begin to take connections and hand their requests to `dispatcher`."""
         loop = asyncio.get_running_loop()
+        self._dispatcher = dispatcher
         for listener in self._listeners:
-            self._tasks.append(loop.create_task(self._accept(listener, dispatcher)))
+            self._tasks.append(loop.create_task(self._accept(listener)))
         if self.limits.idle_ms_max > 0:
             self._tasks.append(loop.create_task(self._close_idle(self.limits.idle_ms_max / 1000)))
 
@@ -101,7 +103,7 @@ class Server:
                 connection.abort()
             await self._empty.wait()
 
-    async def _accept(self, listener: _Listener, dispatcher: Dispatcher) -> None:
+    async def _accept(self, listener: _Listener) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._room.wait()
@@ -112,23 +114,23 @@ class Server:
                 logger.warning("cannot accept a connection: %s; trying again", error)
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            connection = self._admit(accepted, address[0], listener.name, dispatcher)
-            if connection is not None:
+            connection = self.admit(address[0], listener.name)
+            if connection is None:
+                accepted.close()
+            else:
                 # Not awaited: whoever knocks next must not wait for this one's first turn.
                 task = loop.create_task(self._connect(connection, accepted, address[0]))
                 self._connecting.add(task)
                 task.add_done_callback(self._connecting.discard)
 
-    def _admit(
-        self, accepted: socket.socket, peer_host: str, listener_name: str, dispatcher: Dispatcher
-    ) -> Connection | None:
+    def admit(self, peer_host: str, listener_name: str) -> Connection | None:
+        """A protocol for one more transport; None when its address has too many already."""
         limits = self.limits
         allowed = limits.connections_per_ip_overrides.get(peer_host, limits.connections_per_ip_max)
         if self._per_ip[peer_host] >= allowed:
             logger.warning("refusing a connection from %s: max.connections.per.ip is reached", peer_host)
-            accepted.close()
             return None
-        connection = self._new_connection(listener_name, dispatcher)
+        connection = self._new_connection(listener_name)
         self._per_ip[peer_host] += 1
         self._connections.add(connection)
         self._empty.clear()
@@ -147,12 +149,13 @@ class Server:
             accepted.close()
             self._forget(connection, peer_host)
 
-    def _new_connection(self, listener_name: str, dispatcher: Dispatcher) -> Connection:
+    def _new_connection(self, listener_name: str) -> Connection:
+        assert self._dispatcher is not None
         self._next_connection_id += 1
         return Connection(
             connection_id=self._next_connection_id,
             listener_name=listener_name,
-            dispatcher=dispatcher,
+            dispatcher=self._dispatcher,
             receive_buffer=self._receive_buffer,
             frame_bytes_max=self.limits.frame_bytes_max,
             on_lost=lambda lost: self._forget(lost, lost.info.peer_host),
