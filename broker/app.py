@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..storage.append import AppendError
@@ -31,6 +32,7 @@ from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, metadata_log_
 from .metadata.metadata_reader import UnreadableMetadata
 from .metadata.refusal import Refused
 from .metadata.registration import BrokerIdentity
+from .read_only import read_only_advertised, read_only_apis, read_only_config, show_held_partitions
 from .runtime.commit_barrier import CommitBarrier
 from .runtime.disk_threads import DiskThreads
 from .runtime.dynamic_config import DynamicConfig, with_stored
@@ -41,6 +43,8 @@ from .runtime.log_directories import LogDirectories
 from .runtime.log_duties import LogDuties
 from .runtime.long_poll import FetchPurgatory
 from .runtime.partitions import Partitions
+from .runtime.read_only_groups import ReadOnlyGroups
+from .runtime.read_only_logs import ReadOnlyLogs
 from .runtime.timers import Timers
 from .runtime.transaction_coordinators import TransactionCoordinators
 from .runtime.transaction_markers import TransactionMarkers
@@ -50,8 +54,10 @@ from .version import VERSION
 
 if TYPE_CHECKING:
     from ..storage.files import Files
+    from ..storage.log import Log
     from .clock import Clock
     from .config import BrokerConfig
+    from .runtime.partitions import PartitionLogs
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +99,8 @@ class Broker:
         self._directories: LogDirectories | None = None
         self._services: Services | None = None
         self._duties: LogDuties | None = None
+        self._read_only_reason: str | None = None
+        self._read_only_logs: ReadOnlyLogs | None = None
 
     async def start(self) -> None:
         """Start, or raise StartError with everything as it was."""
@@ -101,24 +109,53 @@ class Broker:
             self._directories = self._take_directories()
             # What reads logs runs in a thread: a recovery may be long, and signals are heard meanwhile.
             metadata = await asyncio.to_thread(self._read_metadata, self._directories)
-            self._directories.begin(self._config.node_id)
-            self._services = self._tie_together(metadata, self._directories)
-            self._take_the_lead(self._services, self._directories)
-            await asyncio.to_thread(self._services.partitions.open_all)
-            self._follow_metadata(self._services)
-            self._duties = LogDuties(self._services, self._directories)
-            self._duties.start()
-            self._start_cleaner(self._services, self._directories)
+            self._read_only_reason = self._why_read_only(metadata, self._directories)
+            if self._read_only_reason is not None:
+                open_read_only = partial(self._open_read_only, metadata, self._directories, self._read_only_reason)
+                services = await asyncio.to_thread(open_read_only)
+            else:
+                services = await self._open(metadata, self._directories)
         except _REASONS_NOT_TO_START as error:
             await self._undo()
             raise StartError(str(error)) from error
         except OSError as error:
             await self._undo()
             raise StartError(f"{error.filename or self._config.log_dirs[0]}: {error.strerror or error}") from error
-        self._server.start(Dispatcher(APIS, self._services, self._commits))
+        apis = APIS if self._read_only_reason is None else read_only_apis()
+        self._server.start(Dispatcher(apis, services, self._commits))
+
+    async def _open(self, metadata: ClusterMetadata, directories: LogDirectories) -> Services:
+        """Take the directories into use, lead what they hold, and begin with the duties."""
+        directories.begin(self._config.node_id)
+        metadata = await asyncio.to_thread(self._take_metadata_log, metadata, directories)
+        self._services = services = self._tie_together(metadata, directories)
+        self._take_the_lead(services, directories)
+        await asyncio.to_thread(services.partitions.open_all)
+        self._follow_metadata(services)
+        self._duties = LogDuties(services, directories)
+        self._duties.start()
+        self._start_cleaner(services, directories)
+        return services
+
+    def _open_read_only(self, metadata: ClusterMetadata, directories: LogDirectories, reason: str) -> Services:
+        """Open what the directories hold to be read; nothing in them changes from here on."""
+        directories.share()
+        self._read_only_logs = logs = ReadOnlyLogs(directories, self._clock)
+        self._services = services = self._tie_together(metadata, logs)
+        services.config = read_only_config(services.config)
+        services.apis = read_only_advertised()
+        show_held_partitions(services, logs, reason)
+        services.groups = ReadOnlyGroups(services.groups)
+        services.groups.start()
+        return services
 
     async def stop(self) -> None:
         """Finish what is under way, close everything in good order."""
+        if self._read_only_logs is not None:
+            await self._undo()
+            self._read_only_logs.close()
+            logger.info("stopped")
+            return
         if self._services is None or self._directories is None or self._server is None or self._duties is None:
             return
         self._duties.stop()
@@ -144,7 +181,8 @@ class Broker:
     def describe(self) -> str:
         """One line for people: that it answers, where, and with which data."""
         where = ", ".join(f"{_bracketed(host)}:{port}" for _, host, port in self._addresses)
-        return f"Ottla {VERSION} is listening on {where}, data in {', '.join(self._config.log_dirs)}"
+        only_read = "" if self._read_only_reason is None else ", which is only read"
+        return f"Ottla {VERSION} is listening on {where}, data in {', '.join(self._config.log_dirs)}{only_read}"
 
     # The steps of the start
 
@@ -171,19 +209,38 @@ class Broker:
             node_id=config.node_id,
             clock=self._clock,
             new_uuid=_random_uuid,
+            read_only=config.read_only,
         )
 
     def _read_metadata(self, directories: LogDirectories) -> ClusterMetadata:
-        """Read the metadata log; a log that is not understood is not written to."""
+        """Read the metadata log and change nothing: what is not understood, or not ours, is not written to."""
+        config = self._config
+        home = directories.at(config.metadata_log_dir)
+        log_config = metadata_log_config(config)
+        log = home.open_log_read_only(METADATA_TOPIC, 0, METADATA_TOPIC_ID, log_config, self._clock.now_ms())
+        return self._replay(log, directories)
+
+    def _replay(self, log: Log, directories: LogDirectories) -> ClusterMetadata:
+        metadata_log = MetadataLog(log, self._environment, self._clock, self._config.node_id, self._commits)
+        return ClusterMetadata.load(
+            metadata_log, cluster_id=directories.cluster_id, config=self._config, new_uuid=_random_uuid
+        )
+
+    def _why_read_only(self, metadata: ClusterMetadata, directories: LogDirectories) -> str | None:
+        if self._config.read_only:
+            return "ottla.read.only is set"
+        return metadata.why_foreign(directories.at(self._config.metadata_log_dir).directory_id)
+
+    def _take_metadata_log(self, metadata: ClusterMetadata, directories: LogDirectories) -> ClusterMetadata:
+        """The same metadata with its log open to be written; read again should recovery have found another end."""
         config = self._config
         home = directories.at(config.metadata_log_dir)
         log = home.open_log(METADATA_TOPIC, 0, METADATA_TOPIC_ID, metadata_log_config(config), self._clock.now_ms())
-        metadata_log = MetadataLog(log, self._environment, self._clock, config.node_id, self._commits)
-        return ClusterMetadata.load(
-            metadata_log, cluster_id=directories.cluster_id, config=config, new_uuid=_random_uuid
-        )
+        if not metadata.write_to(log):
+            return self._replay(log, directories)
+        return metadata
 
-    def _tie_together(self, metadata: ClusterMetadata, directories: LogDirectories) -> Services:
+    def _tie_together(self, metadata: ClusterMetadata, directories: PartitionLogs) -> Services:
         config = with_stored(self._config, metadata.image.configs)
         metadata.config = config
         partitions = Partitions(directories, metadata.image, lambda overrides: services.config.log_config(overrides))

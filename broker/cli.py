@@ -42,7 +42,13 @@ def _run_serve(options: argparse.Namespace) -> int:
     )
     try:
         with _data_dir(options) as data_dir:
-            config = load_config(options.config, options.override, port=options.port, data_dir=data_dir)
+            config = load_config(
+                options.config,
+                options.override,
+                port=options.port,
+                data_dir=data_dir,
+                read_only=options.read_only,
+            )
             return _serve(config, use_uvloop=options.uvloop)
     except ConfigError as error:
         return _refuse(str(error))
@@ -57,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     where = serve.add_mutually_exclusive_group()
     where.add_argument("--data-dir", metavar="D", help="where the data is kept (./ottla-data)")
     where.add_argument("--ephemeral", action="store_true", help="keep the data only until the broker stops")
+    serve.add_argument(
+        "--read-only", action="store_true", help="serve what the data directory holds and change nothing in it"
+    )
     serve.add_argument("--config", metavar="FILE", help="a server.properties file with Kafka's broker keys")
     serve.add_argument(
         "-o", dest="override", action="append", default=[], metavar="KEY=VALUE", help="set one of Kafka's broker keys"

@@ -9,13 +9,12 @@ Kafka: `LogManager`, `MetaProperties`.
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import json
 import logging
 import os
 import re
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..protocol.primitives import uuid_from_text, uuid_to_text
@@ -27,8 +26,10 @@ from .checkpoints import (
     write_partition_metadata,
     write_properties,
 )
+from .directory_lock import DirectoryLock, LockHeld
 from .files import remove_if_present, remove_tree, sync_directory, write_file
 from .offset_checkpoints import METADATA_TOPIC, OffsetCheckpoints
+from .read_only import ReadOnlyFiles, ReadOnlyLog, open_log_read_only
 from .recovery import OpenedFrom, open_log
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOCK_FILE = ".lock"
 META_PROPERTIES = "meta.properties"
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 
@@ -65,7 +65,7 @@ class LogDirectory:
         self.logs: dict[TopicPartition, Log] = {}
         self.is_clean = False
         self._environment = environment
-        self._lock_descriptor = -1
+        self._lock: DirectoryLock | None = None
         self._checkpoints = OffsetCheckpoints(self.path, environment.files)
         # (when, path) of folders of deleted partitions.
         self._pending_deletions: list[tuple[int, str]] = []
@@ -73,17 +73,19 @@ class LogDirectory:
     # Opening
 
     @classmethod
-    def lock(cls, path: str, environment: StorageEnvironment, *, node_id: int) -> LogDirectory:
-        """Take a directory and read what it says of itself; nothing but the lock file is written.
+    def lock(cls, path: str, environment: StorageEnvironment, *, node_id: int, read_only: bool = False) -> LogDirectory:
+        """Take a directory and read what it says of itself; nothing in it is changed, but a new one is made.
 
-        Raises LogDirectoryError.
+        With `read_only` others may read it too. Raises LogDirectoryError.
         """
         directory = cls(os.path.abspath(path), environment)
         try:
-            directory._take_lock()
+            if not read_only:
+                os.makedirs(directory.path, exist_ok=True)
+            directory._lock = DirectoryLock(directory.path, shared=read_only)
             directory._read_meta(node_id)
             directory._read_checkpoints()
-        except (OSError, CorruptFile) as error:
+        except (OSError, CorruptFile, LockHeld) as error:
             directory.unlock()
             raise LogDirectoryError(_explain(error, directory.path)) from error
         except LogDirectoryError:
@@ -93,12 +95,21 @@ class LogDirectory:
 
     def unlock(self) -> None:
         """Let go of the directory as it is."""
-        if self._lock_descriptor >= 0:
-            os.close(self._lock_descriptor)
-            self._lock_descriptor = -1
+        if self._lock is not None:
+            self._lock.release()
+
+    def share(self) -> None:
+        """Let others read the directory as well."""
+        if self._lock is not None:
+            self._lock.share()
 
     def join_cluster(self, cluster_id: str, node_id: int) -> None:
-        """Make the directory part of a cluster, or check that it is. Raises LogDirectoryError."""
+        """Make the directory part of a cluster, or check that it is. Raises LogDirectoryError, OSError."""
+        if self._lock is not None:
+            try:
+                self._lock.make_file()
+            except LockHeld as error:
+                raise LogDirectoryError(str(error)) from error
         if self.cluster_id not in (None, cluster_id):
             raise LogDirectoryError(
                 f"{os.path.join(self.path, META_PROPERTIES)} belongs to cluster {self.cluster_id}, "
@@ -125,22 +136,6 @@ class LogDirectory:
                 with contextlib.suppress(OSError):
                     remove_tree(files, os.path.join(self.path, name))
 
-    def _take_lock(self) -> None:
-        os.makedirs(self.path, exist_ok=True)
-        lock_path = os.path.join(self.path, LOCK_FILE)
-        self._lock_descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            # Java locks with fcntl, so a real Kafka sees the second lock; the first keeps out a second broker of
-            # this process, which fcntl would let in.
-            fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.lockf(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                raise
-            raise LogDirectoryError(
-                f"{lock_path} is locked: another broker uses this directory; stop it or name another one"
-            ) from error
-
     def _read_meta(self, node_id: int) -> None:
         path = os.path.join(self.path, META_PROPERTIES)
         try:
@@ -153,7 +148,8 @@ class LogDirectory:
             raise LogDirectoryError(f"{path} has version {version}, only {_META_VERSION} is known")
         if properties.get("node.id") != str(node_id):
             raise LogDirectoryError(
-                f"{path} belongs to node {properties.get('node.id')}, this broker is node {node_id} (node.id)"
+                f"{path} belongs to node {properties.get('node.id')}, this broker is node {node_id} (node.id); "
+                f"start with node.id={properties.get('node.id')} or name another directory"
             )
         try:
             self.cluster_id = properties["cluster.id"]
@@ -213,6 +209,21 @@ class LogDirectory:
         self._checkpoints.forget(key, self.logs)
         self._environment.files.mkdir(path)
         return True
+
+    def open_log_read_only(
+        self, topic: str, partition: int, topic_id: bytes, config: LogConfig, now_ms: int
+    ) -> ReadOnlyLog:
+        """The log of a partition as it lies there; an empty one where there is none. Nothing is changed. OSError."""
+        return open_log_read_only(
+            self._folder(topic, partition),
+            topic=topic,
+            partition=partition,
+            topic_id=topic_id,
+            config=config,
+            environment=replace(self._environment, files=ReadOnlyFiles()),
+            now_ms=now_ms,
+            known=self._checkpoints.known(TopicPartition(topic, partition)),
+        )
 
     def discard(self, log: Log, now_ms: int) -> None:
         """Give up a log: its folder is renamed at once and removed after file.delete.delay.ms. Raises OSError."""

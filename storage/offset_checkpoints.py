@@ -58,6 +58,14 @@ class OffsetCheckpoints:
             clean_shutdown=self._is_clean,
         )
 
+    def known(self, key: TopicPartition) -> OpenedFrom:
+        """What is known of a partition whose folder is only read; it can be claimed afterwards."""
+        return OpenedFrom(
+            log_start_offset=self._unclaimed[LOG_START_OFFSETS].get(key, 0),
+            recovery_point=self._unclaimed[RECOVERY_POINTS].get(key, 0),
+            clean_shutdown=self._is_clean,
+        )
+
     def forget(self, key: TopicPartition, logs: Mapping[TopicPartition, Log]) -> None:
         """See that the files say nothing of a partition whose folder is about to be made. Raises OSError."""
         self.claim(key)

@@ -35,6 +35,8 @@ class BrokerConfig:
     layers: ConfigLayers
     default_log_config: LogConfig
     """The settings of a topic without overrides."""
+    read_only: bool
+    """`ottla.read.only`: serve the data directories and change nothing in them."""
 
     # The node and where it listens
     node_id: int
@@ -163,16 +165,17 @@ class BrokerConfig:
         """
         layers = ConfigLayers(self.layers.static, dict(default), dict(broker))
         check_layers(layers)
-        return broker_config(layers)
+        return broker_config(layers, read_only=self.read_only)
 
 
-def broker_config(layers: ConfigLayers) -> BrokerConfig:
+def broker_config(layers: ConfigLayers, *, read_only: bool = False) -> BrokerConfig:
     """Read the layers; ConfigValueError when values do not hold together. Each alone was checked when it was set."""
     log_dirs = _list(layers, "log.dirs") or _list(layers, "log.dir")
     ip_overrides = str(layers.value("max.connections.per.ip.overrides"))
     attributes: dict[str, Any] = {field: layers.value(name) for field, name in _direct_fields().items()}
     attributes |= _listeners(layers) | {
         "layers": layers,
+        "read_only": read_only,
         "default_log_config": default_log_config(layers),
         "log_dirs": log_dirs,
         "metadata_log_dir": layers.value("metadata.log.dir") or log_dirs[0],

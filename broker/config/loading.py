@@ -17,13 +17,16 @@ from .checks import check_layers
 from .errors import ConfigError
 from .keys import ConfigType
 from .layers import ConfigLayers
+from .ottla_keys import OTTLA_KEYS, OTTLA_PREFIX, READ_ONLY
 from .properties import parse_properties
 from .treatment import PLUGIN_KEYS, PLUGIN_PREFIXES, Treatment, refusal, treatment
 from .validators import ConfigValueError
-from .values import parse
+from .values import parse, parse_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from .validators import Value
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +53,19 @@ def load_config(
     *,
     port: int | None = None,
     data_dir: str | None = None,
+    read_only: bool = False,
 ) -> BrokerConfig:
     """Read `file` (server.properties), then KEY=VALUE `overrides`, then the command line's own options; the last wins.
 
-    `port` replaces the port of the one listener for clients; `data_dir` is `log.dirs`. Raises ConfigError.
+    `port` replaces the port of the one listener for clients; `data_dir` is `log.dirs`; `read_only` is
+    `ottla.read.only`. Raises ConfigError.
     """
     settings = [*_read(file)] if file is not None else []
     settings += [parse_override(text) for text in overrides]
     if data_dir is not None:
         settings.append(Setting("log.dirs", data_dir, "--data-dir"))
+    if read_only:
+        settings.append(Setting(READ_ONLY, "true", "--read-only"))
     return build_config(settings, port=port)
 
 
@@ -73,6 +80,7 @@ def parse_override(text: str) -> Setting:
 def build_config(settings: Iterable[Setting], *, port: int | None = None) -> BrokerConfig:
     """The configuration that `settings` make; a later setting of a key replaces an earlier one. Raises ConfigError."""
     chosen = {setting.key: setting for setting in settings}
+    own = _take_own(chosen)
     for setting in chosen.values():
         _check_setting(setting)
     _tie_node_id(chosen)
@@ -81,9 +89,23 @@ def build_config(settings: Iterable[Setting], *, port: int | None = None) -> Bro
     layers = ConfigLayers(_texts(chosen))
     try:
         check_layers(layers)
-        return broker_config(layers)
+        return broker_config(layers, read_only=own[READ_ONLY] is True)
     except ConfigValueError as error:
         raise _blame(chosen, error) from None
+
+
+def _take_own(chosen: dict[str, Setting]) -> dict[str, Value]:
+    """The values of Ottla's own keys, taken out of what was chosen: Kafka's tables do not know them."""
+    values = {name: parse_default(key, key.default) for name, key in OTTLA_KEYS.items()}
+    for name in [name for name in chosen if name.startswith(OTTLA_PREFIX)]:
+        setting = chosen.pop(name)
+        if name not in OTTLA_KEYS:
+            raise setting.error(f"unknown key; Ottla's own are {', '.join(OTTLA_KEYS)}")
+        try:
+            values[name] = parse(OTTLA_KEYS[name], setting.value)
+        except ConfigValueError as error:
+            raise setting.error(_reason(error, setting)) from None
+    return values
 
 
 def _read(file: str) -> Iterable[Setting]:

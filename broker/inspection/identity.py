@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ...storage.checkpoints import CorruptFile, read_properties
-from ...storage.log_directory import CLEAN_SHUTDOWN, LOCK_FILE, META_PROPERTIES
+from ...storage.directory_lock import LOCK_FILE
+from ...storage.log_directory import CLEAN_SHUTDOWN, META_PROPERTIES
 
 if TYPE_CHECKING:
     from .listing import Listing

@@ -11,13 +11,16 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from ...protocol.errors import ErrorCode
 from ...protocol.stored import metadata as stored
 from ...storage.append import AppendError
 from .features import METADATA_VERSION, check_finalized
 from .image import MetadataImage, ReplayError, ResourceType
 from .internal_topics import internal_topic
 from .metadata_reader import UnreadableMetadata
+from .ownership import why_foreign
 from .partition_creation import plan_partitions
+from .quorum_state import read_quorum_state
 from .refusal import Refused
 from .registration import (
     BrokerIdentity,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ...protocol.schema import Message
+    from ...storage.log import Log
     from ..config.broker_config import BrokerConfig
     from .metadata_log import MetadataLog
     from .partition_image import TopicImage
@@ -90,6 +94,8 @@ class ClusterMetadata:
         self.config = config
         """In force now; whoever applies dynamic changes replaces it."""
         self.listeners: list[MetadataListener] = []
+        self.read_only_reason: str | None = None
+        """Why nothing may be changed; None when it may."""
         self._log = log
         self._new_uuid = new_uuid
         self._first_records = first_records
@@ -127,12 +133,26 @@ class ClusterMetadata:
             transaction_is_open=transactions.is_open,
         )
 
+    def why_foreign(self, directory_id: bytes) -> str | None:
+        """What says that the log belongs to more than this node; None when it is ours. Raises CorruptFile.
+
+        `directory_id` is that of the directory in which it lies.
+        """
+        return why_foreign(self.image, self._log.reader.kraft, read_quorum_state(self._log.directory), directory_id)
+
     @property
     def last_offset(self) -> int:
         """The offset of the newest record whose effect is in the image."""
         return self.image.last_offset
 
     # Start and stop
+
+    def write_to(self, log: Log) -> bool:
+        """Go on with the log that was read, now open to be written; False when it does not end where it did then."""
+        if log.log_end_offset != self._log.end_offset:
+            return False
+        self._log.reopen(log)
+        return True
 
     def start(self, identity: BrokerIdentity) -> None:
         """Take the lead of the log, register this broker and lead its partitions. Raises OSError, AppendError."""
@@ -281,6 +301,8 @@ class ClusterMetadata:
 
     def _apply(self, records: Sequence[Message]) -> None:
         """Append a decision and replay it: the one way in which the image changes while the broker runs."""
+        if self.read_only_reason is not None:
+            raise Refused(ErrorCode.POLICY_VIOLATION, f"The metadata is only read: {self.read_only_reason}")
         level = levels_of(records).get(METADATA_VERSION) or self.image.features[METADATA_VERSION]
         try:
             offset = self._log.append(records, level)

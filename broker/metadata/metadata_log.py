@@ -101,6 +101,11 @@ class MetadataLog:
         if self._reader.snapshot is not None:
             self.newest_snapshot_offset = self._reader.snapshot.end_offset
 
+    def reopen(self, log: Log) -> None:
+        """Go on with the same log, opened to be written."""
+        self._log = log
+        log.sync.listener = self
+
     def bootstrap_records(self) -> list[Message]:
         """What `kafka-storage format` left for the first start."""
         return self._reader.bootstrap_records()

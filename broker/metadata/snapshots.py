@@ -54,8 +54,12 @@ class SnapshotId(NamedTuple):
 
 
 def snapshots_in(directory: str) -> list[SnapshotId]:
-    """Every snapshot that is there, the oldest first. An unfinished one has another suffix."""
-    found = (_NAME.fullmatch(name) for name in os.listdir(directory))
+    """Every snapshot that is there, the oldest first; none where there is no directory.
+
+    An unfinished one has another suffix.
+    """
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    found = (_NAME.fullmatch(name) for name in names)
     return sorted(SnapshotId(int(match[1]), int(match[2])) for match in found if match is not None)
 
 

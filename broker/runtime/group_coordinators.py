@@ -158,6 +158,16 @@ class GroupCoordinators(MetadataListener):
             self._run(hosted, hosted.shard.unload(self._now()))
 
     def _load(self, hosted: HostedShard) -> None:
+        count = self._replay(hosted)
+        if count:
+            logger.info("%s: %d groups from %d records", hosted.log.partition.name, len(hosted.shard.groups), count)
+        self._run(hosted, hosted.shard.resume(self._now()))
+        for group in hosted.shard.groups.values():
+            self._arm(hosted, group)
+
+    @staticmethod
+    def _replay(hosted: HostedShard) -> int:
+        """Bring a shard to where its log is; return how many records that took."""
         count = 0
         for logged in hosted.log.read_all():
             if isinstance(logged, LoggedMarker):
@@ -165,11 +175,7 @@ class GroupCoordinators(MetadataListener):
             else:
                 hosted.shard.replay(logged.record, logged.offset, logged.producer_id)
             count += 1
-        if count:
-            logger.info("%s: %d groups from %d records", hosted.log.partition.name, len(hosted.shard.groups), count)
-        self._run(hosted, hosted.shard.resume(self._now()))
-        for group in hosted.shard.groups.values():
-            self._arm(hosted, group)
+        return count
 
     # Looking
 

@@ -47,12 +47,13 @@ class LogDirectories:
         node_id: int,
         clock: Clock,
         new_uuid: Callable[[], bytes],
+        read_only: bool = False,
     ) -> LogDirectories:
         """Lock every directory and see that they belong together; nothing is changed yet. Raises LogDirectoryError."""
         locked: list[LogDirectory] = []
         try:
             for path in dict.fromkeys(map(os.path.abspath, paths)):
-                locked.append(LogDirectory.lock(path, environment, node_id=node_id))
+                locked.append(LogDirectory.lock(path, environment, node_id=node_id, read_only=read_only))
             known = {directory.cluster_id for directory in locked if directory.cluster_id is not None}
             if len(known) > 1:
                 raise LogDirectoryError(f"the directories of log.dirs belong to different clusters: {sorted(known)}")
@@ -67,6 +68,11 @@ class LogDirectories:
         """Let go of the directories as they are."""
         for directory in self.directories:
             directory.unlock()
+
+    def share(self) -> None:
+        """Let others read the directories too."""
+        for directory in self.directories:
+            directory.share()
 
     def begin(self, node_id: int) -> None:
         """Take the directories into use. Raises LogDirectoryError."""

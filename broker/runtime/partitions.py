@@ -17,6 +17,7 @@ from ...storage.append import AppendError, AppendOrigin, OffsetOutOfRange
 from ...storage.log_sync import is_disk_full
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.image import ResourceType
+from ..metadata.partition_image import NO_LEADER
 from .long_poll import complete_all, partition_grew
 
 if TYPE_CHECKING:
@@ -208,12 +209,12 @@ class Partitions(MetadataListener):
         self._logs = logs
         self._image = image
         self._log_config = log_config
-        self._by_name: dict[str, list[Partition]] = {}
-        self._by_id: dict[bytes, list[Partition]] = {}
+        self._by_name: dict[str, dict[int, Partition]] = {}
+        self._by_id: dict[bytes, dict[int, Partition]] = {}
 
     def __iter__(self) -> Iterator[Partition]:
         for partitions in list(self._by_name.values()):
-            yield from partitions
+            yield from partitions.values()
 
     def open_all(self) -> None:
         """Open the log of every partition that the image has."""
@@ -223,34 +224,40 @@ class Partitions(MetadataListener):
     def get(self, topic: str, index: int) -> Partition | None:
         """A partition by name, or None."""
         partitions = self._by_name.get(topic)
-        return partitions[index] if partitions is not None and 0 <= index < len(partitions) else None
+        return None if partitions is None else partitions.get(index)
 
     def get_by_id(self, topic_id: bytes, index: int) -> Partition | None:
         """A partition by its topic's id, or None."""
         partitions = self._by_id.get(topic_id)
-        return partitions[index] if partitions is not None and 0 <= index < len(partitions) else None
+        return None if partitions is None else partitions.get(index)
 
     def topic_name(self, topic_id: bytes) -> str | None:
         """The name of the topic with this id, or None."""
         partitions = self._by_id.get(topic_id)
-        return partitions[0].topic if partitions else None
+        return next(iter(partitions.values())).topic if partitions else None
+
+    def count_of(self, topic: str) -> int:
+        """How many partitions a topic has, here or elsewhere; 0 when there is no such topic."""
+        image = self._image.topics_by_name.get(topic)
+        return 0 if image is None else len(image.partitions)
 
     def topic_created(self, topic: TopicImage) -> None:
         """Open the logs of a topic."""
-        self._by_name[topic.name] = self._by_id[topic.topic_id] = []
+        self._by_name[topic.name] = self._by_id[topic.topic_id] = {}
         self.partitions_added(topic, 0)
 
     def partitions_added(self, topic: TopicImage, first_index: int) -> None:
-        """Open the logs of partitions that a topic got."""
+        """Open the logs of partitions that a topic got; one without a leader has its log elsewhere."""
         partitions = self._by_id[topic.topic_id]
         config = self._config_of(topic.name)
         for image in topic.partitions[first_index:]:
-            partitions.append(self._open(topic, image, config))
+            if image.leader != NO_LEADER:
+                partitions[image.index] = self._open(topic, image, config)
 
     def topic_deleted(self, topic: TopicImage) -> None:
         """Give up the logs of a topic; who waits for them is told."""
         self._by_name.pop(topic.name, None)
-        for partition in self._by_id.pop(topic.topic_id, []):
+        for partition in self._by_id.pop(topic.topic_id, {}).values():
             partition.offline_reason = f"topic {topic.name} was deleted"
             self._logs.discard(partition.log)
             partition.tell_changed()
@@ -269,7 +276,7 @@ class Partitions(MetadataListener):
 
     def _reconfigure(self, topic: str) -> None:
         config = self._config_of(topic)
-        for partition in self._by_name.get(topic, ()):
+        for partition in self._by_name.get(topic, {}).values():
             partition.log.update_config(config)
 
     def _config_of(self, topic: str) -> LogConfig:
