@@ -31,16 +31,18 @@ class EpochEntry(NamedTuple):
 class LeaderEpochs:
     """The epochs of one partition's log, in memory and in its checkpoint file."""
 
-    __slots__ = ("_entries", "_files", "_path", "latest_epoch", "saved_epoch")
+    __slots__ = ("_entries", "_files", "latest_epoch", "path", "saved_epoch", "saves")
 
     def __init__(self, path: str, files: Files, entries: list[EpochEntry] | None = None) -> None:
-        self._path = path
+        self.path = path
         self._files = files
         self._entries = entries or []
         # Read on each append, so it is kept rather than computed; -1 when there is none.
         self.latest_epoch = self._entries[-1].epoch if self._entries else UNDEFINED_EPOCH
         # The latest that the file has; records of a later one must not be written before it is there.
         self.saved_epoch = self.latest_epoch
+        # How often the file was written, which whoever brings it to the disk must know.
+        self.saves = 0
 
     @classmethod
     def load(cls, path: str, files: Files) -> LeaderEpochs:
@@ -111,8 +113,9 @@ class LeaderEpochs:
             self._save()
 
     def _save(self) -> None:
-        write_epochs(self._files, self._path, self._entries)
+        write_epochs(self._files, self.path, self._entries)
         self.saved_epoch = self.latest_epoch
+        self.saves += 1
 
     def _replace(self, entries: list[EpochEntry]) -> None:
         self._entries = entries

@@ -11,6 +11,7 @@ Kafka: `UnifiedLog.flush`, `LocalLog.flush`, and the flush that `UnifiedLog.roll
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .files import remove_if_present, sync_directory, sync_if_present, write_file
@@ -74,10 +75,14 @@ class _SyncWork(NamedTuple):
     """One sync, as a thread does it."""
 
     parts: tuple[SegmentSync, ...]
-    directory: str | None
-    """To be synced as well, since files were created in it."""
+    leader_epochs: str | None
+    """The file that says where they begin, when it was replaced since it was synced last."""
+    directories: tuple[str, ...]
+    """To be synced as well, since something was created in them."""
     end_offset: int
     cuts: int
+    files_created: int
+    epoch_saves: int
 
     def run(self, files: Files) -> OSError | None:
         """Do it; return what a full disk did not take. Raises OSError when the disk failed."""
@@ -87,8 +92,10 @@ class _SyncWork(NamedTuple):
             for part in self.parts:
                 if part.is_rolled:
                     part.finish(files)
-            if self.directory is not None:
-                sync_directory(files, self.directory)
+            if self.leader_epochs is not None:
+                sync_if_present(files, self.leader_epochs)
+            for directory in self.directories:
+                sync_directory(files, directory)
         except OSError as error:
             if not is_disk_full(error):
                 raise
@@ -106,12 +113,15 @@ class LogSync:
 
     __slots__ = (
         "_cuts",
-        "_entries_are_synced",
         "_environment",
+        "_files_created",
+        "_files_created_synced",
+        "_folder_is_synced",
         "_is_closed",
         "_is_running",
         "_log",
         "_rolled",
+        "_synced_epoch_saves",
         "_waiting",
         "_wanted_offset",
         "failure",
@@ -122,7 +132,10 @@ class LogSync:
         self._log = log
         self._environment = environment
         self._rolled: list[tuple[Segment, Snapshot | None]] = [(segment, None) for segment in rolled]
-        self._entries_are_synced = False
+        self._folder_is_synced = False
+        self._files_created = 0
+        self._files_created_synced = -1
+        self._synced_epoch_saves = -1
         self._cuts = 0
         self._is_running = False
         self._is_closed = False
@@ -176,7 +189,7 @@ class LogSync:
 
     def segment_created(self) -> None:
         """Take note of a file whose name is not on the disk yet."""
-        self._entries_are_synced = False
+        self._files_created += 1
 
     def segment_released(self, segment: Segment) -> None:
         """Forget a segment that retention gave up."""
@@ -213,8 +226,22 @@ class LogSync:
         if wanted_offset > end_offset:
             end_offset = log.log_end_offset
             parts.append(SegmentSync(log.active, log.active.stem, (), None, is_rolled=False))
-        directory = None if self._entries_are_synced else log.directory
-        return _SyncWork(tuple(parts), directory, end_offset, self._cuts)
+        epochs = log.leader_epochs
+        epochs_are_new = epochs.saves != self._synced_epoch_saves
+        directories = []
+        if epochs_are_new or self._files_created != self._files_created_synced:
+            directories.append(log.directory)
+        if not self._folder_is_synced:
+            directories.append(os.path.dirname(log.directory))
+        return _SyncWork(
+            tuple(parts),
+            epochs.path if epochs_are_new else None,
+            tuple(directories),
+            end_offset,
+            self._cuts,
+            self._files_created,
+            epochs.saves,
+        )
 
     def _finished(self, work: _SyncWork, problem: OSError | None) -> None:
         self._is_running = False
@@ -239,7 +266,9 @@ class LogSync:
                 self._settle_rolled(part, is_same)
         if is_same:
             log.recovery_point = max(log.recovery_point, work.end_offset)
-            self._entries_are_synced = self._entries_are_synced or work.directory is not None
+            self._files_created_synced = work.files_created
+            self._folder_is_synced = True
+            self._synced_epoch_saves = work.epoch_saves
 
     def _settle_rolled(self, part: SegmentSync, is_same: bool) -> None:
         still_there = any(segment is part.segment for segment, _ in self._rolled)

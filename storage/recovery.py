@@ -21,7 +21,7 @@ from .checkpoints import CorruptFile
 from .files import remove_if_present
 from .leader_epochs import LeaderEpochs
 from .log import Log
-from .offset_index import CorruptIndex
+from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex
 from .producer_replay import index_completed, replay_batch, replay_producers
 from .producer_snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from .producer_snapshots import ProducerSnapshots
@@ -134,16 +134,18 @@ class _Loader:
         self.producers = ProducerState(name)
         self.snapshots = ProducerSnapshots(directory, environment.files)
         self.log_end_offset = 0
+        self._snapshot_offsets: frozenset[int] = frozenset()
 
     def load(self) -> None:
         self._list_files()
         self._clear_leftovers()
         self._load_leader_epochs()
         self._list_segments()
+        self._distrust_epochs_that_begin_late()
         self._read_segments()
         self._start_again_if_behind()
-        self.leader_epochs.truncate_from_end(self.log_end_offset + 1)
-        self.leader_epochs.truncate_from_start(self._known.log_start_offset)
+        self.leader_epochs.truncate_from_end(self.log_end_offset)
+        self.leader_epochs.truncate_from_start(max(self._known.log_start_offset, self.segments[0].base_offset))
         self._say_what_was_done()
 
     # ------------------------------------------------------------------ files
@@ -217,9 +219,26 @@ class _Loader:
         try:
             self.leader_epochs = LeaderEpochs.load(path, self._files)
         except CorruptFile as error:
-            self._report.notes.append(f"leader epochs read from the log, since {error}")
-            self.leader_epochs = LeaderEpochs(path, self._files)
-            self._known = OpenedFrom(self._known.log_start_offset)
+            self._read_epochs_from_log(str(error))
+
+    def _read_epochs_from_log(self, problem: str) -> None:
+        self._report.notes.append(f"leader epochs read from the log, since {problem}")
+        self.leader_epochs = LeaderEpochs(os.path.join(self._directory, LEADER_EPOCH_FILE), self._files)
+        self._known = OpenedFrom(self._known.log_start_offset)
+
+    def _distrust_epochs_that_begin_late(self) -> None:
+        """A file that knows nothing of the first batch has been emptied, unless that batch has no epoch at all."""
+        entries = self.leader_epochs.entries()
+        start = max([self._known.log_start_offset, *(segment.base_offset for segment in self.segments[:1])])
+        if (entries and entries[0].start_offset <= start) or not any(segment.size for segment in self.segments):
+            return
+        first = next(segment for segment in self.segments if segment.size)
+        try:
+            header = next(first.batches())[2]
+        except ProtocolError:
+            return  # recovery meets it as well
+        if header.partition_leader_epoch >= 0:
+            self._read_epochs_from_log(f"{self.leader_epochs.path} does not reach back to {start}")
 
     # ------------------------------------------------------------------ segments
 
@@ -235,6 +254,7 @@ class _Loader:
                 self._remove(f"{base:020d}{suffix}")
                 self._report.notes.append(f"{base:020d}{suffix} removed, which had no log")
         self.snapshots = ProducerSnapshots(self._directory, self._files, numbers[SNAPSHOT_SUFFIX])
+        self._snapshot_offsets = frozenset(self.snapshots.offsets)
         self.snapshots.remove_strays(bases)
 
     def _segment(self, base_offset: int, size: int) -> Segment:
@@ -339,6 +359,9 @@ class _Loader:
         self.log_end_offset = self.segments[first].base_offset
         for index in range(first, len(self.segments)):
             segment = self.segments[index]
+            if self._has_lost_what_was_before(segment):
+                self._drop_segments_after(index - 1)
+                break
             self.log_end_offset = max(self.log_end_offset, segment.base_offset)
             cut_bytes = self._recover_segment(segment)
             if cut_bytes:
@@ -348,6 +371,22 @@ class _Loader:
                 segment.retire()
                 # A truncation into the next segment then needs not read the log from its start.
                 self.snapshots.take(self.producers)
+
+    def _has_lost_what_was_before(self, segment: Segment) -> bool:
+        """Whether offsets are missing before a segment because the one before it never came to the disk whole.
+
+        A machine that loses its power may keep a segment and lose the end of the one before. Compaction leaves gaps
+        too; but a producer snapshot at the segment's base came to the disk only after all that was before it.
+        """
+        is_lost = (
+            segment.base_offset > self.log_end_offset
+            and segment.base_offset > self._known.recovery_point
+            and segment.base_offset not in self._snapshot_offsets
+            and not self._config.is_compacted
+        )
+        if is_lost:
+            self._report.notes.append(f"offsets {self.log_end_offset} to {segment.base_offset - 1} are missing")
+        return is_lost
 
     def _recover_segment(self, segment: Segment) -> int:
         """Keep each whole batch, build the indexes; return how many bytes were cut."""
@@ -376,8 +415,15 @@ class _Loader:
         return cut_bytes
 
     def _belongs(self, segment: Segment, first_offset: int, last_offset: int) -> bool:
-        """A batch whose offsets go back, or do not fit the segment, is not one that an append has written."""
-        return self.log_end_offset <= first_offset <= last_offset and last_offset - segment.base_offset < 1 << 31
+        """A batch whose offsets go back is not one that an append has written. Raises CorruptFile for an overflow."""
+        if not self.log_end_offset <= first_offset <= last_offset:
+            return False
+        if last_offset - segment.base_offset > MAX_RELATIVE_OFFSET:
+            # Kafka splits such a segment, which only versions before 2.0 wrote.
+            raise CorruptFile(
+                segment.log.path, f"holds offset {last_offset}, too far from its base; only Apache Kafka can split it"
+            )
+        return True
 
     def _count(self, segment: Segment, data: memoryview, leader_epoch: int, base_offset: int) -> None:
         self._report.batches += 1
