@@ -6,6 +6,7 @@ behind it does not. Java's console producer and consumer stand for Kafka's own c
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ LIVE_TOPIC = "live"
 LIVE_GROUP = "live"
 LIVE_RECORDS_PER_STAY = 50
 JAVA_TOPIC = "java"
+TRANSACTIONAL_TOPIC = "transactional"
 
 
 class LiveClients:
@@ -74,6 +76,44 @@ class LiveClients:
             for message in self._consumer.consume(100, 0.1):
                 if message.error() is None:
                     self.seen.add(message.value())
+
+
+class TransactionalClient:
+    """A transactional producer of librdkafka that begins in one stay and commits in the next."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._producer: confluent_kafka.Producer | None = None
+        self.sent: list[bytes] = []
+
+    def commit_and_begin(self) -> None:
+        if self._producer is None:
+            settings = {"transactional.id": "real", "transaction.timeout.ms": 600_000, "reconnect.backoff.max.ms": 500}
+            self._producer = confluent_kafka.Producer(
+                {**settings, "bootstrap.servers": self._place.bootstrap, "log_level": 0}
+            )
+            self._producer.init_transactions(60)
+        else:
+            self._producer.commit_transaction(60)
+        self._producer.begin_transaction()
+        for _ in range(5):
+            self.sent.append(b"%d" % len(self.sent))
+            self._producer.produce(TRANSACTIONAL_TOPIC, self.sent[-1])
+        assert self._producer.flush(60) == 0
+
+    def finish(self) -> None:
+        assert self._producer is not None
+        self._producer.commit_transaction(60)
+
+    def read_committed(self) -> list[bytes]:
+        """All that was sent, in order, when it was committed."""
+        settings = {"bootstrap.servers": self._place.bootstrap, "group.id": "unused", "enable.auto.commit": False}
+        consumer = confluent_kafka.Consumer({**settings, "isolation.level": "read_committed"})
+        with contextlib.closing(consumer):
+            consumer.assign([confluent_kafka.TopicPartition(TRANSACTIONAL_TOPIC, 0, 0)])
+            messages = consumer.consume(len(self.sent), 60)
+        assert all(message.error() is None for message in messages)
+        return [message.value() for message in messages]
 
 
 def read_again(place: Place, sent: dict[str, list[Sent]], turn: int) -> list[str]:

@@ -50,6 +50,7 @@ from .asking import GROUP, Producer, patiently
 from .group_state import CLASSIC, GroupState
 from .transactions import Transactions
 from .view import BROKER, TOPIC
+from .view import GROUP as GROUP_CONFIG
 
 if TYPE_CHECKING:
     from .asking import Broker
@@ -80,6 +81,7 @@ TOPICS: dict[str, tuple[int, dict[str, str]]] = {
     "deleted-later": (2, {}),
     "live": (1, {}),
     "java": (1, {}),
+    "transactional": (1, {}),
     **{f"codec-{codec or 'none'}": (1, {}) for codec in CODECS},
 }
 GROUPS = ("group-a", "group-b", "group-without-metadata")
@@ -290,6 +292,7 @@ class Contents:
         alter_config(broker, TOPIC, "empty", "retention.bytes", "123456789")
         alter_config(broker, BROKER, "", "log.retention.ms", "604800001")
         alter_config(broker, BROKER, "1", "log.cleaner.threads", "2")
+        alter_config(broker, GROUP_CONFIG, "configured", "consumer.session.timeout.ms", "50001")
 
 
 def delete_topic(broker: Broker, name: str) -> None:

@@ -80,9 +80,9 @@ class GroupState:
             self._join_share_group(broker)
             self.has_share_group = True
 
-    def describe_new_protocols(self, broker: Broker) -> dict[str, Any]:
+    def describe_new_protocols(self, broker: Broker) -> dict[str, list[str]]:
         """The groups of the newer protocols, where they can be described."""
-        found: dict[str, Any] = {}
+        found: dict[str, list[str]] = {}
         if self.has_consumer_group and broker.serves(ApiKey.CONSUMER_GROUP_DESCRIBE):
             request = ConsumerGroupDescribeRequest(group_ids=[CONSUMER])
             found[CONSUMER] = _described(broker, request, ConsumerGroupDescribeResponse)
@@ -206,7 +206,6 @@ def _join_frame(member_id: str, instance_id: str | None) -> bytes:
     return request_frame(request, JOIN_VERSION)
 
 
-def _described(broker: Broker, request: Any, response: type) -> Any:
-    version = 1
-    answer = patiently(lambda: broker.ask(request, response, version).groups[0], lambda answer: answer.error_code)
-    return repr(answer)
+def _described(broker: Broker, request: Any, response: type) -> list[str]:
+    answer = patiently(lambda: broker.ask(request, response, 1).groups[0], lambda answer: answer.error_code)
+    return [repr(answer)]

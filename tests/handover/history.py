@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from ..harness.java_tools import JavaTools
 
 STOP, KILL = "stop", "kill"
-LOUD = re.compile(r"^\[[^\]]+\] (?P<line>(?:WARN|ERROR|FATAL) .*)", re.MULTILINE)
+LOUD = {
+    "kafka": re.compile(r"^\[[^\]]+\] ((?:WARN|ERROR|FATAL) .*)", re.MULTILINE),
+    "ottla": re.compile(r"^\S+ \S+ ((?:WARNING|ERROR|CRITICAL) .*)", re.MULTILINE),
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class History:
         self.place = Place(home)
         self.contents = Contents(self.place)
         self._java = clients.JavaConsole(tools, self.place)
+        self._transactional = clients.TransactionalClient(self.place)
+        self.transactional_records_read: list[bytes] = []
         self._live: clients.LiveClients | None = None
 
     def live(self) -> None:
@@ -104,20 +109,32 @@ class History:
     def _write(self, broker: Broker) -> None:
         self.contents.write(broker)
         self._java.write()
+        self._transactional.commit_and_begin()
         assert self._live is not None
         self._live.send()
         if len(self.stays) == 1:
             self.contents.delete_at_the_end(broker)
 
-    def _end(self, stay: Stay) -> None:
-        if self._live is not None and len(self.stays) == len(self.story.kinds):
-            self._live.close()  # while there is somebody to leave
+    @property
+    def transactional_records_sent(self) -> list[bytes]:
+        return self._transactional.sent
+
+    def _finish_clients(self) -> None:
+        """While there is a broker to tell."""
+        self._transactional.finish()
+        self.transactional_records_read = self._transactional.read_committed()
+        if self._live is not None:
+            self._live.close()
             self._live = None
+
+    def _end(self, stay: Stay) -> None:
+        if len(self.stays) == len(self.story.kinds):
+            self._finish_clients()
         if stay.ending == KILL:
             self.place.kill()
         else:
             self.place.stop()
-        stay.loud_lines = LOUD.findall(self.place.log_text()) if stay.kind == "kafka" else []
+        stay.loud_lines = LOUD[stay.kind].findall(self.place.log_text())
         kept = self._home / f"dump-{len(self.stays)}.txt"
         stay.complaints = dumps.complaints(
             self._tools, self.place.data_dir, kept, crashed_kafka=(stay.kind, stay.ending) == ("kafka", KILL)

@@ -31,6 +31,7 @@ OPTIONS = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "log.cleaner.backoff.ms": "300",
+    "metadata.log.max.snapshot.interval.ms": "1500",
     "group.consumer.session.timeout.ms": "300000",
     "group.consumer.max.session.timeout.ms": "300000",
     "group.share.session.timeout.ms": "300000",

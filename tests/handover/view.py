@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from ottla.protocol.messages.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
+from ottla.protocol.messages.describe_producers import (
+    DescribeProducersRequest,
+    DescribeProducersResponse,
+    TopicRequest,
+)
 from ottla.protocol.messages.list_groups import ListGroupsRequest, ListGroupsResponse
+from ottla.protocol.messages.list_transactions import ListTransactionsRequest, ListTransactionsResponse
 from ottla.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from ottla.protocol.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse
 from ottla.protocol.record_batch import read_header
@@ -34,7 +41,7 @@ COMPACTED = frozenset({"compacted"})
 
 SECTIONS = (
     *("cluster", "topics", "leader epochs", "configs", "records", "committed", "offsets", "epoch ends"),
-    *("groups", "new groups", "security", "internal"),
+    *("producers", "transactions", "groups", "new groups", "security", "internal"),
 )
 
 View = dict[str, Any]
@@ -69,6 +76,8 @@ def take_view(broker: Broker, groups: Iterable[str], group_state: GroupState) ->
         "offsets": {key: _offsets(broker, *key) for key in partitions},
         "epoch ends": {key: _epoch_ends(broker, *key) for key in partitions},
         "groups": {group: _group(broker, group) for group in sorted(groups)},
+        "producers": {key: _producers(broker, *key) for key in [*partitions, *internal]},
+        "transactions": _transactions(broker),
         "new groups": group_state.describe_new_protocols(broker),
         "security": security.describe(broker) if security.is_served(broker) else {},
         "internal": {key: _records(broker, *key) for key in internal},
@@ -136,12 +145,14 @@ def _without_compacted(before: dict[Any, Any], after: dict[Any, Any], where: str
 
 
 def _where_both_serve(before: dict[Any, Any], after: dict[Any, Any], where: str) -> list[str]:
-    return _changes(
-        {key: before[key] for key in before if key in after}, {key: after[key] for key in after if key in before}, where
-    )
+    """What is not served is seen empty."""
+    keys = [key for key in before if before[key] and after.get(key)] if before and after else []
+    return [line for key in keys for line in _changes(before[key], after[key], f"{where}[{key}]")]
 
 
 _COMPARISONS = {
+    "producers": _where_both_serve,
+    "transactions": _where_both_serve,
     "new groups": _where_both_serve,
     "security": _where_both_serve,
     "leader epochs": _epochs_gone_back,
@@ -232,6 +243,30 @@ def _epoch_ends(broker: Broker, topic: str, partition: int) -> dict[int, Any]:
     """For each epoch that wrote something: epochs that wrote nothing may be forgotten."""
     epochs = {read_header(data).partition_leader_epoch for data in broker.read(topic, partition)[0]}
     return {epoch: broker.end_of_epoch(topic, partition, epoch) for epoch in sorted(epochs)}
+
+
+def _producers(broker: Broker, topic: str, partition: int) -> dict[int, Any]:
+    """By producer id; nothing where the API is not served."""
+    if not broker.serves(ApiKey.DESCRIBE_PRODUCERS):
+        return {}
+    request = DescribeProducersRequest(topics=[TopicRequest(name=topic, partition_indexes=[partition])])
+    answer = broker.ask(request, DescribeProducersResponse, 0).topics[0].partitions[0]
+    assert answer.error_code == 0, (topic, partition, answer.error_message)
+    return {
+        p.producer_id: (
+            *(p.producer_epoch, p.last_sequence, p.last_timestamp),
+            *(p.coordinator_epoch, p.current_txn_start_offset),
+        )
+        for p in answer.active_producers
+    }
+
+
+def _transactions(broker: Broker) -> dict[str, Any]:
+    if not broker.serves(ApiKey.LIST_TRANSACTIONS):
+        return {}
+    answer = broker.ask(ListTransactionsRequest(), ListTransactionsResponse, 1)
+    assert answer.error_code == 0, answer
+    return {each.transactional_id: (each.producer_id, each.transaction_state) for each in answer.transaction_states}
 
 
 def _group(broker: Broker, group: str) -> dict[str, Any]:
