@@ -366,6 +366,17 @@ class Log:
         """The aborted transactions that overlap [fetch_offset, upper_bound_offset)."""
         return self._segments.aborted_transactions(fetch_offset, upper_bound_offset)
 
+    def aborted_in(self, fetch_offset: int, batch_offset: int, size_bytes: int) -> list[AbortedTxn]:
+        """The aborted transactions that a reader from `fetch_offset` may meet in `size_bytes` from `batch_offset` on.
+
+        There may be some more, up to the next entry of the index, as in Kafka. Raises OSError, CorruptBatch.
+        """
+        found = self.aborted_transactions(fetch_offset, self.log_end_offset)
+        if not found:
+            return found
+        bound = self._segments.bound_of(batch_offset, size_bytes, self.log_end_offset)
+        return [aborted for aborted in found if aborted.first_offset < bound]
+
     # ------------------------------------------------------------------ truncate, let go
 
     def truncate_to(self, offset: int, now_ms: int) -> bool:

@@ -141,6 +141,18 @@ class LogSegments:
         newest = max(self._segments, key=attrgetter("max_timestamp"))
         return newest.offset_of_max_timestamp()
 
+    def bound_of(self, offset: int, size_bytes: int, log_end_offset: int) -> int:
+        """An offset behind what `size_bytes` from the batch of `offset` hold, as the index tells it: seldom the next.
+
+        Kafka: `LogSegment.fetchUpperBoundOffset`. Raises OSError, CorruptBatch.
+        """
+        segments = self.holding(offset)
+        position = segments[0].position_of(offset) or 0
+        bound = segments[0].offset_index.offset_at(position + size_bytes)
+        if bound is not None:
+            return bound
+        return segments[1].base_offset if len(segments) > 1 else log_end_offset
+
     def aborted_transactions(self, fetch_offset: int, upper_bound_offset: int) -> list[AbortedTxn]:
         """The aborted transactions that overlap [fetch_offset, upper_bound_offset)."""
         found: list[AbortedTxn] = []

@@ -14,7 +14,7 @@ import os
 import struct
 import sys
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from .files import open_or_create, write_whole
@@ -87,6 +87,11 @@ class OffsetIndex:
         """A position at or before the batch that holds `offset`; 0 when nothing earlier is indexed."""
         found = bisect_right(self._offsets, offset - self.base_offset)
         return self._positions[found - 1] if found else 0
+
+    def offset_at(self, position: int) -> int | None:
+        """The offset of the first entry whose batch begins at `position` or behind it."""
+        found = bisect_left(self._positions, position)
+        return self.base_offset + self._offsets[found] if found < len(self._offsets) else None
 
     def is_full(self, max_bytes: int) -> bool:
         """Whether the segment must roll because Kafka's index file would have no room left."""

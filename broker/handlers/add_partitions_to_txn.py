@@ -52,20 +52,19 @@ def handle(
 def _result(transaction: AddPartitionsToTxnTransaction, version: int, services: Services) -> AddPartitionsToTxnResult:
     partitions = [(topic.name, index) for topic in transaction.topics for index in topic.partitions]
     codes = _codes(transaction, partitions, version, services)
-    by_topic: dict[str, dict[int, ErrorCode]] = {}
-    for topic, index in partitions:
-        by_topic.setdefault(topic, {})[index] = codes[topic, index]
     return AddPartitionsToTxnResult(
         transactional_id=transaction.transactional_id,
         topic_results=[
             AddPartitionsToTxnTopicResult(
-                name=topic,
+                name=topic.name,
                 results_by_partition=[
-                    AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=code)
-                    for index, code in codes_of_topic.items()
+                    AddPartitionsToTxnPartitionResult(
+                        partition_index=index, partition_error_code=codes[topic.name, index]
+                    )
+                    for index in topic.partitions
                 ],
             )
-            for topic, codes_of_topic in by_topic.items()
+            for topic in transaction.topics
         ],
     )
 

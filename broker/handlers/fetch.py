@@ -44,6 +44,7 @@ _FIRST_VERSION_WITH_REPLICA_STATE: Final = 15
 _READ_COMMITTED: Final = 1
 _CONSUMER: Final = -1
 _NO_OFFSET: Final = -1
+_OFFSET_BYTES: Final = 8
 
 
 def handle(
@@ -163,6 +164,7 @@ class _Fetch:
             diverging = _diverging_epoch(partition, wanted)
             if diverging is not None:
                 return self._diverged(wanted, partition, diverging)
+        aborted: list[AbortedTransaction] | None = [] if self._is_committed else None
         if offset == end_offset:
             if (
                 self._is_incremental
@@ -177,6 +179,8 @@ class _Fetch:
                 return self._error(wanted, ErrorCode.UNKNOWN_SERVER_ERROR)
             try:
                 records = partition.read(offset, max_bytes, end_offset, is_first, cache)
+                if aborted is not None and records:
+                    aborted = _aborted(partition, offset, records)
             except (OffsetOutOfRange, OSError, CorruptBatch) as error:
                 return self._error(wanted, partition.read_failed(error))
         return PartitionData(
@@ -184,7 +188,7 @@ class _Fetch:
             high_watermark=high_watermark,
             last_stable_offset=stable_offset,
             log_start_offset=log.log_start_offset,
-            aborted_transactions=_aborted(partition, offset, records) if self._is_committed else None,
+            aborted_transactions=aborted,
             records=records,
         )
 
@@ -257,13 +261,11 @@ def _diverging_epoch(partition: Partition, wanted: CachedPartition) -> EpochEndO
 
 
 def _aborted(partition: Partition, fetch_offset: int, records: bytes) -> list[AbortedTransaction]:
-    """The aborted transactions that overlap what is returned."""
-    if not records:
-        return []
-    log = partition.log
+    """The aborted transactions that overlap what is returned. Raises OSError, CorruptBatch."""
+    batch_offset = int.from_bytes(records[:_OFFSET_BYTES], "big")
     return [
         AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
-        for aborted in log.aborted_transactions(fetch_offset, log.last_stable_offset)
+        for aborted in partition.log.aborted_in(fetch_offset, batch_offset, len(records))
     ]
 
 

@@ -130,3 +130,11 @@ class TestFile:
         index = OffsetIndex(str(path), BASE)
         index.load()
         index.check(4201)
+
+
+def test_the_first_entry_at_or_behind_a_position(tmp_path):
+    index = OffsetIndex(str(tmp_path / "i"), 100)
+    assert index.offset_at(0) is None
+    index.append(105, 4096)
+    index.append(110, 8192)
+    assert [index.offset_at(position) for position in (0, 4096, 4097, 8192, 8193)] == [105, 105, 110, 110, None]
