@@ -17,18 +17,11 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..protocol.primitives import uuid_from_text, uuid_to_text
-from .checkpoints import (
-    CorruptFile,
-    TopicPartition,
-    read_partition_metadata,
-    read_properties,
-    write_partition_metadata,
-    write_properties,
-)
+from .checkpoints import CorruptFile, TopicPartition, read_partition_metadata, write_partition_metadata
 from .directory_lock import DirectoryLock, LockHeld
 from .files import remove_if_present, remove_tree, sync_directory, write_file
-from .offset_checkpoints import METADATA_TOPIC, OffsetCheckpoints
+from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
+from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
 from .read_only import ReadOnlyFiles, ReadOnlyLog, open_log_read_only
 from .recovery import OpenedFrom, open_log
 
@@ -41,14 +34,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-META_PROPERTIES = "meta.properties"
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 
-_META_VERSION = "1"
+_NO_ID = bytes(16)
 _NAME_CHARACTERS_MAX = 255
 _PARTITION_FOLDER = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)")
 _DELETE_SUFFIX = "-delete"
 _STRAY_SUFFIX = "-stray"
+_NO_PERMISSION = "permission denied; the broker must own its log directory"
+_CHECKPOINT_WAYS_OUT = {
+    RECOVERY_POINTS: "all logs are then read from their first segment on",
+    LOG_START_OFFSETS: "logs then begin with their first segment, also below what DeleteRecords took",
+}
 
 
 class LogDirectoryError(Exception):
@@ -61,12 +58,14 @@ class LogDirectory:
     def __init__(self, path: str, environment: StorageEnvironment) -> None:
         self.path = path
         self.cluster_id: str | None = None
-        self.directory_id = bytes(16)
+        self.directory_id = _NO_ID
         self.logs: dict[TopicPartition, Log] = {}
         self.is_clean = False
         self._environment = environment
         self._lock: DirectoryLock | None = None
         self._checkpoints = OffsetCheckpoints(self.path, environment.files)
+        # By folder, once `check_folders` has read them: what every start needs anyway is read once.
+        self._topic_ids: dict[str, bytes] | None = None
         # (when, path) of folders of deleted partitions.
         self._pending_deletions: list[tuple[int, str]] = []
 
@@ -115,16 +114,35 @@ class LogDirectory:
                 f"{os.path.join(self.path, META_PROPERTIES)} belongs to cluster {self.cluster_id}, "
                 f"not to {cluster_id}; name another directory in log.dirs"
             )
-        if self.cluster_id is None:
+        if self.cluster_id is None or self.directory_id == _NO_ID:
             self.cluster_id = cluster_id
             self.directory_id = uuid.uuid4().bytes
-            properties = {
-                "version": _META_VERSION,
-                "cluster.id": cluster_id,
-                "node.id": str(node_id),
-                "directory.id": uuid_to_text(self.directory_id),
-            }
-            write_properties(self._environment.files, os.path.join(self.path, META_PROPERTIES), properties)
+            path = os.path.join(self.path, META_PROPERTIES)
+            write_meta_properties(self._environment.files, path, cluster_id, node_id, self.directory_id)
+
+    def check_folders(self) -> None:
+        """See, before anything is changed, that every partition's folder may be used and says whose it is.
+
+        Raises LogDirectoryError.
+        """
+        topic_ids = {}
+        try:
+            for name in os.listdir(self.path):
+                path = os.path.join(self.path, name)
+                if _PARTITION_FOLDER.fullmatch(name) is None or not os.path.isdir(path):
+                    continue
+                if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                    raise LogDirectoryError(f"{path}: {_NO_PERMISSION}")
+                topic_id = read_partition_metadata(path)
+                if topic_id is not None:
+                    topic_ids[name] = topic_id
+        except CorruptFile as error:
+            raise LogDirectoryError(
+                f"{error}; restore it from a copy, or remove it if the folder is surely right"
+            ) from error
+        except OSError as error:
+            raise LogDirectoryError(_explain(error, self.path)) from error
+        self._topic_ids = topic_ids
 
     def begin(self) -> None:
         """From now on the directory is in use: a crash is a crash. Removes what earlier deletions left."""
@@ -139,23 +157,17 @@ class LogDirectory:
     def _read_meta(self, node_id: int) -> None:
         path = os.path.join(self.path, META_PROPERTIES)
         try:
-            properties = read_properties(path)
+            properties = read_meta_properties(path)
         except FileNotFoundError:
             self._refuse_unknown_content()
             return
-        version = properties.get("version")
-        if version != _META_VERSION:
-            raise LogDirectoryError(f"{path} has version {version}, only {_META_VERSION} is known")
-        if properties.get("node.id") != str(node_id):
+        if properties.node_id != node_id:
             raise LogDirectoryError(
-                f"{path} belongs to node {properties.get('node.id')}, this broker is node {node_id} (node.id); "
-                f"start with node.id={properties.get('node.id')} or name another directory"
+                f"{path} belongs to node {properties.node_id}, this broker is node {node_id} (node.id); "
+                f"start with node.id={properties.node_id} or name another directory"
             )
-        try:
-            self.cluster_id = properties["cluster.id"]
-            self.directory_id = uuid_from_text(properties["directory.id"])
-        except (KeyError, ValueError) as error:
-            raise LogDirectoryError(f"{path} is broken: {error} cannot be read") from error
+        self.cluster_id = properties.cluster_id
+        self.directory_id = properties.directory_id or _NO_ID
 
     def _refuse_unknown_content(self) -> None:
         """A directory with data but without a name must not be taken for an empty one."""
@@ -167,25 +179,36 @@ class LogDirectory:
 
     def _read_checkpoints(self) -> None:
         self.is_clean = os.path.exists(os.path.join(self.path, CLEAN_SHUTDOWN))
-        self._checkpoints.load(is_clean=self.is_clean)
+        try:
+            self._checkpoints.load(is_clean=self.is_clean)
+        except CorruptFile as error:
+            way_out = _CHECKPOINT_WAYS_OUT[os.path.basename(error.path)]
+            raise LogDirectoryError(f"{error}; restore it from a copy, or remove it: {way_out}") from error
 
     # Logs
 
     def holds(self, topic: str, partition: int, topic_id: bytes) -> bool:
         """Whether the folder of this very partition is here. Raises CorruptFile."""
         path = self._folder(topic, partition)
-        found = read_partition_metadata(path)
+        found = self._topic_id(path)
         return found == topic_id if found is not None else os.path.isdir(path)
+
+    def _topic_id(self, path: str) -> bytes | None:
+        """The id that a folder names; None for a new one, and for one that names none."""
+        if self._topic_ids is None:
+            return read_partition_metadata(path)
+        return self._topic_ids.get(os.path.basename(path))
 
     def open_log(self, topic: str, partition: int, topic_id: bytes, config: LogConfig, now_ms: int) -> Log:
         """The log of a partition, found or made. Raises OSError, CorruptFile."""
         key = TopicPartition(topic, partition)
         path = self._folder(topic, partition)
         is_new = False
-        found = read_partition_metadata(path)
+        found = self._topic_id(path)
         if found != topic_id:
             is_new = self._prepare_folder(key, path, found)
             write_partition_metadata(self._environment.files, path, topic_id)
+            self._name_folder(path, topic_id)
         known = OpenedFrom() if is_new else self._checkpoints.claim(key)
         log = open_log(
             path,
@@ -205,10 +228,17 @@ class LogDirectory:
         if found is not None:
             self.set_aside(os.path.basename(path))
         elif os.path.isdir(path):
+            logger.warning("%s names no topic id; it gets that of the metadata log", path)
             return False
         self._checkpoints.forget(key, self.logs)
         self._environment.files.mkdir(path)
         return True
+
+    def _name_folder(self, path: str, topic_id: bytes | None) -> None:
+        if self._topic_ids is not None:
+            self._topic_ids.pop(os.path.basename(path), None)
+            if topic_id is not None:
+                self._topic_ids[os.path.basename(path)] = topic_id
 
     def open_log_read_only(
         self, topic: str, partition: int, topic_id: bytes, config: LogConfig, now_ms: int
@@ -230,6 +260,7 @@ class LogDirectory:
         self.logs.pop(TopicPartition(log.topic, log.partition), None)
         suffix = f"-{log.partition}.{uuid.uuid4().hex}{_DELETE_SUFFIX}"
         path = os.path.join(self.path, log.topic[: _NAME_CHARACTERS_MAX - len(suffix)] + suffix)
+        self._name_folder(log.directory, None)
         log.rename_directory(path)
         self._pending_deletions.append((now_ms + log.config.file_delete_delay_ms, path))
 
@@ -249,6 +280,7 @@ class LogDirectory:
         suffix = f"-{partition}.{uuid.uuid4().hex}{_STRAY_SUFFIX}"
         target = topic[: _NAME_CHARACTERS_MAX - len(suffix)] + suffix
         self._environment.files.rename(os.path.join(self.path, name), os.path.join(self.path, target))
+        self._name_folder(name, None)
         logger.warning("%s/%s is not in the metadata (any more); it is kept as %s", self.path, name, target)
 
     def _folder(self, topic: str, partition: int) -> str:
@@ -294,7 +326,9 @@ class LogDirectory:
 
 def _explain(error: Exception, path: str) -> str:
     if isinstance(error, PermissionError):
-        return f"{error.filename or path}: permission denied; the broker must own its log directory"
+        return f"{error.filename or path}: {_NO_PERMISSION}"
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{error.filename or path} is not a directory; name another one"
     if isinstance(error, OSError):
         return f"{error.filename or path}: {error.strerror or error}"
     return str(error)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from ...protocol.errors import ProtocolError
 from ...protocol.primitives import uuid_from_text
 from ...storage.checkpoints import CorruptFile, TopicPartition, read_offsets
-from ...storage.log_directory import CLEAN_SHUTDOWN, META_PROPERTIES
+from ...storage.log_directory import CLEAN_SHUTDOWN
+from ...storage.meta_properties import META_PROPERTIES
 from ...storage.offset_checkpoints import HIGH_WATERMARKS, LOG_START_OFFSETS, RECOVERY_POINTS
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from ...storage.checkpoints import CorruptFile, read_properties
 from ...storage.directory_lock import LOCK_FILE
-from ...storage.log_directory import CLEAN_SHUTDOWN, META_PROPERTIES
+from ...storage.log_directory import CLEAN_SHUTDOWN
+from ...storage.meta_properties import META_PROPERTIES
 
 if TYPE_CHECKING:
     from .listing import Listing

@@ -54,15 +54,12 @@ class LogDirectories:
         try:
             for path in dict.fromkeys(map(os.path.abspath, paths)):
                 locked.append(LogDirectory.lock(path, environment, node_id=node_id, read_only=read_only))
-            known = {directory.cluster_id for directory in locked if directory.cluster_id is not None}
-            if len(known) > 1:
-                raise LogDirectoryError(f"the directories of log.dirs belong to different clusters: {sorted(known)}")
+            known = _one_cluster(locked)
         except LogDirectoryError:
             for directory in locked:
                 directory.unlock()
             raise
-        cluster_id = known.pop() if known else uuid_to_text(new_uuid())
-        return cls(locked, cluster_id, clock, environment)
+        return cls(locked, known or uuid_to_text(new_uuid()), clock, environment)
 
     def unlock(self) -> None:
         """Let go of the directories as they are."""
@@ -75,7 +72,9 @@ class LogDirectories:
             directory.share()
 
     def begin(self, node_id: int) -> None:
-        """Take the directories into use. Raises LogDirectoryError."""
+        """Take the directories into use, or leave all of them as they are. Raises LogDirectoryError."""
+        for directory in self.directories:
+            directory.check_folders()
         for directory in self.directories:
             try:
                 directory.join_cluster(self.cluster_id, node_id)
@@ -167,6 +166,22 @@ class LogDirectories:
     def _named(self, directory_id: bytes) -> LogDirectory:
         matching = (d for d in self.directories if d.directory_id == directory_id)
         return next(matching, self.directories[0])
+
+
+def _one_cluster(directories: Sequence[LogDirectory]) -> str | None:
+    """The cluster of all that belong to one. LogDirectoryError when they do not go together."""
+    by_cluster = {d.cluster_id: d for d in directories if d.cluster_id is not None}
+    if len(by_cluster) > 1:
+        told = ", ".join(f"{directory.path} to {cluster_id}" for cluster_id, directory in by_cluster.items())
+        raise LogDirectoryError(f"the directories of log.dirs belong to different clusters: {told}; name those of one")
+    by_id: dict[bytes, LogDirectory] = {}
+    for directory in directories:
+        other = by_id.setdefault(directory.directory_id, directory)
+        if other is not directory and any(directory.directory_id):
+            raise LogDirectoryError(
+                f"{directory.path} and {other.path} have the same directory.id: one is a copy; name only one of them"
+            )
+    return next(iter(by_cluster), None)
 
 
 def _nothing(_: object) -> None:

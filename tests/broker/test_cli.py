@@ -130,7 +130,7 @@ def test_a_broken_meta_properties(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "meta.properties").write_text("version=7\n")
     line = refused("--port", "0", "--data-dir", "data", cwd=tmp_path)
-    assert "meta.properties has version 7" in line
+    assert "meta.properties: has version 7" in line
 
 
 def test_an_unknown_option_is_the_command_lines_own_error(tmp_path: Path) -> None:
