@@ -29,6 +29,7 @@ from ottla.broker.cli import main
 TICK_S = 0.001
 NOTED_FROM_S = 0.005
 STACK_FROM_S = 0.008
+STACK_EACH_S = 0.002
 _FRAMES_KEPT = 8
 
 
@@ -89,15 +90,17 @@ class LoopProbe:
             self._collections[info["generation"]].append(time.perf_counter() - self._gc_begun_s)
 
     def _watch(self, loop_thread: int, native_id: int) -> None:
-        seen_due_s = 0.0
+        """Each 2 ms of a pause: where the loop's thread is, and what it waits for in the kernel."""
+        task = Path(f"/proc/self/task/{native_id}")
         while True:
-            time.sleep(0.002)
-            if time.monotonic() - self._due_s > STACK_FROM_S and seen_due_s != self._due_s:
-                seen_due_s = self._due_s
-                state = Path(f"/proc/self/task/{native_id}/stat").read_text().rpartition(")")[2].split()[0]
+            time.sleep(STACK_EACH_S)
+            if time.monotonic() - self._due_s > STACK_FROM_S:
+                state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+                if state != "R":
+                    state += f" {(task / 'wchan').read_text()}"
                 frames = traceback.extract_stack(sys._current_frames()[loop_thread])[-_FRAMES_KEPT:]
                 where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
-                self._stacks[f"{state} {where}"] += 1
+                self._stacks[f"{state}: {where}"] += 1
 
     def write_report(self) -> None:
         """Leave everything as JSON; times in seconds, unless they say otherwise."""

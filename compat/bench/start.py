@@ -73,11 +73,7 @@ def main() -> None:
     rows = [
         ("start to first answered Metadata, s", statistics.median(starts), START_S_MAX),
         ("resident after start, MB", after_start, RESIDENT_MB_MAX),
-        (
-            f"resident with {options.connections} idle connections, MB",
-            with_connections,
-            RESIDENT_WITH_CONNECTIONS_MB_MAX,
-        ),
+        (idle, with_connections, RESIDENT_WITH_CONNECTIONS_MB_MAX),
     ]
     print_table(("", "measured", "at most"), rows)
     print(f"starts: {', '.join(f'{value:.2f}' for value in sorted(starts))} s, median of {options.rounds}")
