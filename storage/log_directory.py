@@ -43,7 +43,7 @@ _DELETE_SUFFIX = "-delete"
 _STRAY_SUFFIX = "-stray"
 _NO_PERMISSION = "permission denied; the broker must own its log directory"
 _CHECKPOINT_WAYS_OUT = {
-    RECOVERY_POINTS: "all logs are then read from their first segment on",
+    RECOVERY_POINTS: "after an unclean stop all logs are then read from their first segment on",
     LOG_START_OFFSETS: "logs then begin with their first segment, also below what DeleteRecords took",
 }
 

@@ -16,6 +16,7 @@ from ...storage.checkpoints import CorruptFile
 from ...storage.files import Files, write_file
 
 FILE_NAME: Final = "quorum-state"
+_WAY_OUT: Final = "restore it from a copy, or remove it: the epoch is then taken from the log"
 STATIC: Final = 0
 DYNAMIC: Final = 1
 
@@ -55,7 +56,7 @@ def read_quorum_state(directory: str) -> QuorumState | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptFile(path, f"is not a quorum state: {error}") from error
+        raise CorruptFile(path, f"is not a quorum state: {error}; {_WAY_OUT}") from error
 
 
 def write_quorum_state(files: Files, directory: str, state: QuorumState) -> None:
