@@ -22,36 +22,12 @@ if TYPE_CHECKING:
 SEEDS = int(os.environ.get("OTTLA_POWER_LOSS_SEEDS", "2"))
 
 
-def life(story: Story) -> None:
-    """Appends with and without syncs, rolls, epochs, retention, deleted records, stops and crashes."""
-    for number in range(12):
-        story.append(number * 10)
-    story.flush()
-    story.checkpoint()
-    for number in range(12):
-        story.append(number * 10, epoch=1, sync=True)
-    story.delete_before(9)
-    story.checkpoint()
-    story.append(200, epoch=2)
-    story.apply_retention()
-    story.append(200, epoch=2, sync=True)
-    story.delete_due()
-    story.stop_and_start()
-    for number in range(8):
-        story.append(number * 30, epoch=4, sync=number % 3 == 0)
-    story.checkpoint()
-    story.crash_and_start()
-    for number in range(10):
-        story.append(number * 20, epoch=5, sync=number % 4 == 0)
-    story.stop_and_start()
-    story.append(1, epoch=7, sync=True)
-
-
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
     story = Story(tmp_path_factory.mktemp("story") / "data")
-    life(story)
+    story.live()
     assert not story.refused
+    assert story.failure is None
     return story
 
 
