@@ -29,7 +29,8 @@ def check_metadata(listing: Listing, folder: PartitionFolder, stored: StoredMeta
     for path, problem in (text.split(": ", 1) for text in stored.problems):
         findings.error(path, problem)
     _check_snapshots(folder, findings)
-    _check_bootstrap(listing, findings)
+    if stored.end_offset == 0:
+        _check_bootstrap(listing, findings)
     _check_quorum_state(folder, stored, findings)
 
 
@@ -49,6 +50,7 @@ def _check_snapshots(folder: PartitionFolder, findings: Findings) -> None:
 
 
 def _check_bootstrap(listing: Listing, findings: Findings) -> None:
+    """It is read at the first start alone."""
     if BOOTSTRAP_FILE in listing.sizes:
         _check_snapshot(os.path.join(listing.path, BOOTSTRAP_FILE), findings)
 
