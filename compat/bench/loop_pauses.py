@@ -1,7 +1,8 @@
 """How long the broker's event loop stands still under a steady write load, while segments roll, go and are compacted.
 
 Several producers write at a fixed rate to several topics whose segments are small; one topic in eight is compacted, the
-others are bounded by retention. Prints how late a request would have been served (p50, p99, p99.9, the worst), the
+others are bounded by retention. `--partitions N` puts N partitions beside them that were written to once: the duties
+look at all of them. Prints how late a request would have been served (p50, p99, p99.9, the worst), the
 collector's part in it, and the worst pauses with what the loop's thread did meanwhile.
 """
 
@@ -32,6 +33,7 @@ from ottla.protocol.records import Record, build_batch
 P999_MS_MAX = 20.0
 TICK_US = 1000
 PARTITIONS_PER_TOPIC = 4
+OTHERS_PER_TOPIC = 100
 PRODUCERS = 4
 KEYS = 20_000
 RECORDS_PER_BATCH = 100
@@ -48,6 +50,7 @@ class Load(NamedTuple):
     seconds: float
     segment_bytes: int
     retention_bytes: int
+    partitions: int
 
 
 def main() -> None:
@@ -59,6 +62,7 @@ def main() -> None:
     parser.add_argument("--batch-kb", type=int, default=64, help="the size of a batch (64)")
     parser.add_argument("--segment-mb", type=int, default=2, help="segment.bytes (2)")
     parser.add_argument("--retention-mb", type=int, default=8, help="retention.bytes (8)")
+    parser.add_argument("--partitions", type=int, default=0, help="others, in topics of 100 (0)")
     parser.add_argument("--stacks", action="store_true", help="look at what the loop does when it is late")
     parser.add_argument("-o", dest="options", action="append", default=[], metavar="KEY=VALUE", help="broker option")
     options = parser.parse_args()
@@ -69,6 +73,7 @@ def main() -> None:
         seconds=options.seconds,
         segment_bytes=options.segment_mb << 20,
         retention_bytes=options.retention_mb << 20,
+        partitions=options.partitions,
     )
     home = Path(tempfile.mkdtemp(prefix="ottla-bench-"))
     try:
@@ -94,6 +99,7 @@ def run(home: Path, load: Load, overrides: dict[str, str], *, stacks: bool) -> N
     broker = BrokerProcess(home / "data", options, program=PROBED)
     try:
         topics = create_topics(broker, load)
+        create_others(broker, load.partitions)
         cpu_s, written = produce_for(broker, load, topics)
         resident_mb = broker.resident_mb
     finally:
@@ -124,12 +130,36 @@ def create_topics(broker: BrokerProcess, load: Load) -> list[str]:
                 configs=[CreatableTopicConfig(name=key, value=value) for key, value in configs.items()],
             )
         )
+    _create(broker, wanted)
+    return names
+
+
+def create_others(broker: BrokerProcess, count: int) -> None:
+    """Partitions that hold a batch each, and wait."""
+    batch = _batch(2000, random.Random(0))
+    connection = Connection(broker.port)
+    for number in range(count // OTHERS_PER_TOPIC):
+        name = f"other-{number}"
+        _create(
+            broker,
+            [
+                CreatableTopic(
+                    name=name, num_partitions=OTHERS_PER_TOPIC, replication_factor=1, assignments=[], configs=[]
+                )
+            ],
+        )
+        data = [PartitionProduceData(index=index, records=batch) for index in range(OTHERS_PER_TOPIC)]
+        topic = TopicProduceData(name=name, partition_data=data)
+        connection.ask(ProduceRequest(acks=-1, timeout_ms=60_000, topic_data=[topic]), ProduceResponse, PRODUCE_VERSION)
+    connection.close()
+
+
+def _create(broker: BrokerProcess, wanted: list[CreatableTopic]) -> None:
     connection = Connection(broker.port)
     answer = connection.ask(CreateTopicsRequest(topics=wanted), CreateTopicsResponse, CREATE_VERSION)
     connection.close()
     if any(topic.error_code for topic in answer.topics):
         raise SystemExit(f"topics were not created: {answer.topics}")
-    return names
 
 
 def produce_for(broker: BrokerProcess, load: Load, topics: list[str]) -> tuple[float, int]:
