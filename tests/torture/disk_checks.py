@@ -58,12 +58,12 @@ class LogFiles:
     """Log files as they were read last: those that did not change are not read again."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[tuple[int, int], list[Batch]]] = {}
+        self._read: dict[Path, tuple[tuple[int, ...], list[Batch]]] = {}
 
     def batches(self, path: Path, *, torn_end: bool) -> list[Batch]:
         """What `read_batches` returns."""
         status = path.stat()
-        state = (status.st_size, status.st_mtime_ns)
+        state = (status.st_ino, status.st_size, status.st_mtime_ns)
         known, batches = self._read.get(path, (None, []))
         if known != state:
             batches = read_batches(path, torn_end=torn_end)
@@ -84,7 +84,7 @@ def read_batches(path: Path, *, torn_end: bool = False) -> list[Batch]:
         batches.append(batch)
         position += batch.size
     for earlier, later in itertools.pairwise(batches):
-        assert later.first_offset == earlier.last_offset + 1, f"{path}: {later} follows {earlier}"
+        assert later.first_offset > earlier.last_offset, f"{path}: {later} follows {earlier}"
         assert later.leader_epoch >= earlier.leader_epoch, f"{path}: {later} follows {earlier}"
     return batches
 
@@ -100,7 +100,7 @@ def _batch_at(content: bytes, position: int) -> Batch | None:
 
 
 def segments_of(folder: Path, files: LogFiles, *, torn_end: bool = False) -> list[SegmentOnDisk]:
-    """The segments of a partition, each beginning where the one before it ends."""
+    """The segments of a partition, in order; without holes, unless the log is compacted."""
     names = sorted(path.name for path in folder.iterdir() if _SEGMENT_FILE.fullmatch(path.name))
     segments = []
     for name in names:
@@ -108,11 +108,25 @@ def segments_of(folder: Path, files: LogFiles, *, torn_end: bool = False) -> lis
         batches = files.batches(folder / name, torn_end=torn_end and is_last)
         segments.append(SegmentOnDisk(folder / name, int(name[:20]), batches))
     for earlier, later in itertools.pairwise(segments):
+        assert later.base_offset >= earlier.next_offset, f"{later.path} follows a segment to {earlier.next_offset}"
+    if not is_compacted(folder):
+        _check_no_holes(segments)
+    return segments
+
+
+def is_compacted(folder: Path) -> bool:
+    """Whether records go while their partition stays."""
+    return folder.name.startswith("__consumer_offsets")
+
+
+def _check_no_holes(segments: list[SegmentOnDisk]) -> None:
+    for earlier, later in itertools.pairwise(segments):
         assert later.base_offset == earlier.next_offset, f"{later.path} follows a segment to {earlier.next_offset}"
     for segment in segments:
         if segment.batches:
             assert segment.batches[0].first_offset == segment.base_offset, segment.path
-    return segments
+        for before, batch in itertools.pairwise(segment.batches):
+            assert batch.first_offset == before.last_offset + 1, f"{segment.path}: {batch} follows {before}"
 
 
 def check_indexes(segment: SegmentOnDisk, *, complete: bool, index_interval_bytes: int = 0) -> int:
