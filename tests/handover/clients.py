@@ -28,6 +28,7 @@ LIVE_GROUP = "live"
 LIVE_RECORDS_PER_STAY = 50
 JAVA_TOPIC = "java"
 TRANSACTIONAL_TOPIC = "transactional"
+STREAM_TOPIC = "stream"
 
 
 class LiveClients:
@@ -76,6 +77,54 @@ class LiveClients:
             for message in self._consumer.consume(100, 0.1):
                 if message.error() is None:
                     self.seen.add(message.value())
+
+
+class Stream:
+    """An idempotent producer of librdkafka that never pauses, whatever happens to its broker."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        settings = {"bootstrap.servers": place.bootstrap, "reconnect.backoff.max.ms": 500, "log_level": 0}
+        self._producer = confluent_kafka.Producer(
+            {**settings, "enable.idempotence": True, "message.timeout.ms": 300_000, "linger.ms": 1}
+        )
+        self._failures: list[confluent_kafka.KafkaError] = []
+        self._sent: list[bytes] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._produce)
+        self._thread.start()
+
+    def close(self) -> list[bytes]:
+        """Stop; what was sent, every record of it acknowledged."""
+        self._stopping.set()
+        self._thread.join()
+        left = self._producer.flush(60)
+        assert (left, self._failures) == (0, [])
+        return self._sent
+
+    def read(self) -> list[bytes]:
+        """Everything that is in the log."""
+        settings = {"bootstrap.servers": self._place.bootstrap, "group.id": "unused", "enable.auto.commit": False}
+        consumer = confluent_kafka.Consumer({**settings, "enable.partition.eof": True})
+        found: list[bytes] = []
+        with contextlib.closing(consumer):
+            consumer.assign([confluent_kafka.TopicPartition(STREAM_TOPIC, 0, 0)])
+            while True:
+                for message in consumer.consume(1000, 0.2):
+                    if message.error() is not None:
+                        assert message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF, message.error()
+                        return found
+                    found.append(message.value())
+
+    def _produce(self) -> None:
+        while not self._stopping.wait(0.01):
+            self._sent.append(b"%d" % len(self._sent))
+            self._producer.produce(STREAM_TOPIC, self._sent[-1], on_delivery=self._delivered)
+            self._producer.poll(0)
+
+    def _delivered(self, error: confluent_kafka.KafkaError | None, _: confluent_kafka.Message) -> None:
+        if error is not None:
+            self._failures.append(error)
 
 
 class TransactionalClient:

@@ -42,8 +42,10 @@ from ottla.protocol.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
+from ottla.protocol.record_batch import read_header
 from ottla.protocol.records import Record, RecordHeader
 
+from ..clients.group_members import wait_until
 from ..clients.record_clients import PYTHON_CLIENTS, Sent
 from . import security
 from .asking import GROUP, Producer, patiently
@@ -82,6 +84,7 @@ TOPICS: dict[str, tuple[int, dict[str, str]]] = {
     "live": (1, {}),
     "java": (1, {}),
     "transactional": (1, {}),
+    "stream": (1, {"segment.bytes": "1048576"}),
     **{f"codec-{codec or 'none'}": (1, {}) for codec in CODECS},
 }
 GROUPS = ("group-a", "group-b", "group-without-metadata")
@@ -221,7 +224,9 @@ class Contents:
             broker.append("compacted", self._records(6, b"c%d" % (number % 3)))
         tombstones = [record._replace(value=None) for record in self._records(2, b"c1")]
         broker.append("compacted", tombstones)
-        broker.append("compacted", self._records(1, b"the last in its segment"))
+        broker.append("compacted", self._records(1, b"active"))
+        keys = 6 * 3 + 1
+        wait_until(lambda: _count_records(broker, "compacted") <= keys + 1, "the cleaner has been there")
 
     def _change_topics(self, broker: Broker) -> None:
         if self._stays == 1:
@@ -293,6 +298,10 @@ class Contents:
         alter_config(broker, BROKER, "", "log.retention.ms", "604800001")
         alter_config(broker, BROKER, "1", "log.cleaner.threads", "2")
         alter_config(broker, GROUP_CONFIG, "configured", "consumer.session.timeout.ms", "50001")
+
+
+def _count_records(broker: Broker, topic: str) -> int:
+    return sum(read_header(data).record_count for data in broker.read(topic, 0)[0])
 
 
 def delete_topic(broker: Broker, name: str) -> None:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..harness.java_tools import JavaTools
@@ -58,7 +59,7 @@ KINDS = (
 )
 
 
-def complaints(tools: JavaTools, data_dir: Path, keep: Path, *, crashed_kafka: bool) -> list[str]:
+def complaints(tools: JavaTools, data_dirs: Sequence[Path], keep: Path, *, crashed_kafka: bool) -> list[str]:
     """What the tool says against any file; everything it said is written to `keep`.
 
     A Kafka that crashed leaves the indexes that it made too long, which its own tool calls corrupt.
@@ -68,7 +69,7 @@ def complaints(tools: JavaTools, data_dir: Path, keep: Path, *, crashed_kafka: b
         for kind in KINDS:
             if crashed_kafka and kind.suffix in (".index", ".timeindex"):
                 continue
-            files = _files(data_dir, kind)
+            files = [file for data_dir in data_dirs for file in _files(data_dir, kind)]
             if not files:
                 continue
             done = tools.run(DUMP_LOG, *kind.options, "--files", ",".join(map(str, files)))

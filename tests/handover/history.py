@@ -7,9 +7,11 @@ there is to write, then comes another look and the end: a stop, or a crash. Kafk
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..harness.broker_process import OTTLA
 from . import clients, dumps
 from .asking import Broker
 from .contents import Contents
@@ -37,6 +39,7 @@ class Story:
     kinds: Sequence[str]
     endings: Sequence[str]
     dynamic_voters: bool = False
+    directories: int = 1
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Stay:
     first_view: dict[str, Any] = field(default_factory=dict)
     last_view: dict[str, Any] = field(default_factory=dict)
     read_wrong: list[str] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     loud_lines: list[str] = field(default_factory=list)
 
@@ -61,11 +65,13 @@ class History:
         self.stays: list[Stay] = []
         self._home = home
         self._tools = tools
-        self.place = Place(home)
+        self.place = Place(home, story.directories)
         self.contents = Contents(self.place)
         self._java = clients.JavaConsole(tools, self.place)
         self._transactional = clients.TransactionalClient(self.place)
         self.transactional_records_read: list[bytes] = []
+        self._stream: clients.Stream | None = None
+        self.streamed: tuple[list[bytes], list[bytes]] = ([], [])
         self._live: clients.LiveClients | None = None
 
     def live(self) -> None:
@@ -78,8 +84,9 @@ class History:
             print(self.place.log_tail())  # noqa: T201 (pytest shows it beside the failure)
             raise
         finally:
-            if self._live is not None:
-                self._live.close()
+            for client in (self._stream, self._live):
+                if client is not None:
+                    client.close()
             self.place.close()
 
     def _stay(self, kind: str, ending: str) -> None:
@@ -91,6 +98,7 @@ class History:
             if stay.begun_after is None:
                 self.contents.write_first(broker)
                 self._live = clients.LiveClients(self.place)
+                self._stream = clients.Stream(self.place)
             else:
                 stay.first_view = self._look(broker)
                 stay.read_wrong = self._read_again()
@@ -123,9 +131,12 @@ class History:
         """While there is a broker to tell."""
         self._transactional.finish()
         self.transactional_records_read = self._transactional.read_committed()
-        if self._live is not None:
-            self._live.close()
-            self._live = None
+        assert self._live is not None
+        assert self._stream is not None
+        self.streamed = (self._stream.close(), self._stream.read())
+        self._stream = None
+        self._live.close()
+        self._live = None
 
     def _end(self, stay: Stay) -> None:
         if len(self.stays) == len(self.story.kinds):
@@ -135,7 +146,14 @@ class History:
         else:
             self.place.stop()
         stay.loud_lines = LOUD[stay.kind].findall(self.place.log_text())
+        stay.verified = [line for path in self.place.data_dirs for line in errors_in(path)]
         kept = self._home / f"dump-{len(self.stays)}.txt"
         stay.complaints = dumps.complaints(
-            self._tools, self.place.data_dir, kept, crashed_kafka=(stay.kind, stay.ending) == ("kafka", KILL)
+            self._tools, self.place.data_dirs, kept, crashed_kafka=(stay.kind, stay.ending) == ("kafka", KILL)
         )
+
+
+def errors_in(data_dir: Path) -> list[str]:
+    """What `ottla storage verify` finds wrong with a directory."""
+    done = subprocess.run([OTTLA, "storage", "verify", str(data_dir)], capture_output=True, text=True, timeout=60)
+    return [] if done.returncode == 0 else [*done.stdout.splitlines(), *done.stderr.splitlines()]

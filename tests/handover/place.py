@@ -10,13 +10,12 @@ import contextlib
 import itertools
 import random
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..harness.broker_process import KafkaBroker, OttlaBroker
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..harness.java_tools import JavaTools
 
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
@@ -28,6 +27,7 @@ STORAGE_TOOL = "kafka.tools.StorageTool"
 OPTIONS = {
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "2",
+    "share.coordinator.state.topic.num.partitions": "2",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "log.cleaner.backoff.ms": "300",
@@ -50,13 +50,17 @@ ONLY_KAFKA = {
 class Place:
     """Start a broker, end it, start another. `close` ends whatever still runs."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, directories: int = 1) -> None:
         self.home = home
-        self.data_dir = home / "data"
+        self.data_dirs = [home / f"data-{number}" for number in range(directories)]
         self.port = _free_port_pair()
         self.broker: OttlaBroker | KafkaBroker | None = None
         self._numbers = itertools.count()
         self._quorum: dict[str, str] = {}
+
+    @property
+    def log_dirs(self) -> str:
+        return ",".join(map(str, self.data_dirs))
 
     @property
     def bootstrap(self) -> str:
@@ -74,7 +78,7 @@ class Place:
             "node.id": "1",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://{controller}",
             "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self.data_dir),
+            "log.dirs": self.log_dirs,
             **self._quorum,
         }
         path = self.home / "format.properties"
@@ -88,9 +92,10 @@ class Place:
         broker: OttlaBroker | KafkaBroker
         if kind == "ottla":
             broker = OttlaBroker(home, OPTIONS)
+            broker.data_dir = Path(self.log_dirs)  # the value of log.dirs, be it one or several
         else:
-            broker = KafkaBroker(home, {**OPTIONS, **ONLY_KAFKA, **self._quorum})
-        broker.data_dir = self.data_dir
+            broker = KafkaBroker(home, {**OPTIONS, **ONLY_KAFKA, **self._quorum, "log.dirs": self.log_dirs})
+            broker.data_dir = self.data_dirs[0]
         broker.port = self.port
         self.broker = broker
         broker.start()
@@ -99,15 +104,18 @@ class Place:
         """In good order, and so that the next one finds it so."""
         broker = self._running()
         assert broker.stop() == 0, broker.log_tail()
-        assert (self.data_dir / CLEAN_SHUTDOWN).exists(), f"it did not stop in good order\n{broker.log_tail()}"
+        assert self._is_clean(), f"it did not stop in good order\n{broker.log_tail()}"
 
     def kill(self) -> None:
         self._running().kill()
-        assert not (self.data_dir / CLEAN_SHUTDOWN).exists()
+        assert not self._is_clean()
 
     def close(self) -> None:
         if self.broker is not None:
             self.broker.kill()
+
+    def _is_clean(self) -> bool:
+        return all((directory / CLEAN_SHUTDOWN).exists() for directory in self.data_dirs)
 
     def log_text(self) -> str:
         """What the broker that runs, or ran last, has said of itself."""

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 STORIES = (
     Story("begun by Ottla", ("ottla", "ottla", "kafka", "ottla"), (KILL, STOP, KILL)),
     Story("begun by Kafka, dynamic voters", ("kafka", "ottla", "kafka"), (STOP, KILL), dynamic_voters=True),
-    Story("begun by Kafka, static voters", ("kafka", "ottla", "kafka"), (KILL, STOP)),
+    Story("begun by Kafka, two directories", ("kafka", "ottla", "kafka"), (KILL, STOP), directories=2),
 )
 
 # What Apache Kafka says on a directory that nobody else has ever had, with the same things written into it.
@@ -66,6 +66,11 @@ def test_kafka_finds_no_fault_in_any_file(history):
         assert stay.complaints == [], f"after {stay.kind} and a {stay.ending}"
 
 
+def test_ottla_finds_no_fault_in_any_file(history):
+    for stay in history.stays:
+        assert stay.verified == [], f"after {stay.kind} and a {stay.ending}"
+
+
 def test_nobody_logs_anything_unusual(history):
     for stay in history.stays:
         assert [line for line in stay.loud_lines if not USUAL.match(line)] == []
@@ -89,3 +94,9 @@ def test_what_only_one_of_them_serves_survives_a_stay_at_the_other(history, sect
 
 def test_transactions_of_a_real_client_span_handovers(history):
     assert history.transactional_records_read == history.transactional_records_sent
+
+
+def test_a_producer_that_never_pauses_writes_each_record_once_and_in_order(history):
+    sent, found = history.streamed
+    assert len(sent) > 100
+    assert found == sent

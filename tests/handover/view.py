@@ -37,11 +37,13 @@ LATEST, EARLIEST, MAX_TIMESTAMP = -1, -2, -3
 NODE_ID = "1"
 
 NOTHING = "nothing"
+MOVING = frozenset({"stream"})
+"""Topics that are written all the time, also between two looks."""
 COMPACTED = frozenset({"compacted"})
 
 SECTIONS = (
     *("cluster", "topics", "leader epochs", "configs", "records", "committed", "offsets", "epoch ends"),
-    *("producers", "transactions", "groups", "new groups", "security", "internal"),
+    *("producers", "transactions", "groups", "new groups", "security", "moving"),
 )
 
 View = dict[str, Any]
@@ -64,8 +66,8 @@ def take_view(broker: Broker, groups: Iterable[str], group_state: GroupState) ->
     """All of it. `groups` are those whose members hold still; others come and go as they like."""
     topics = broker.ask(MetadataRequest(topics=None), MetadataResponse, 12).topics
     names = sorted(topic.name for topic in topics)
-    partitions = [(t.name, p.partition_index) for t in topics for p in t.partitions if not t.is_internal]
-    internal = [(t.name, p.partition_index) for t in topics for p in t.partitions if t.is_internal]
+    partitions = [(t.name, p.partition_index) for t in topics for p in t.partitions if not _moves(t)]
+    moving = [(t.name, p.partition_index) for t in topics for p in t.partitions if _moves(t)]
     return {
         "cluster": _cluster(broker),
         "topics": {topic.name: _topic(topic) for topic in topics},
@@ -76,11 +78,11 @@ def take_view(broker: Broker, groups: Iterable[str], group_state: GroupState) ->
         "offsets": {key: _offsets(broker, *key) for key in partitions},
         "epoch ends": {key: _epoch_ends(broker, *key) for key in partitions},
         "groups": {group: _group(broker, group) for group in sorted(groups)},
-        "producers": {key: _producers(broker, *key) for key in [*partitions, *internal]},
+        "producers": {key: _producers(broker, *key) for key in partitions},
         "transactions": _transactions(broker),
         "new groups": group_state.describe_new_protocols(broker),
         "security": security.describe(broker) if security.is_served(broker) else {},
-        "internal": {key: _records(broker, *key) for key in internal},
+        "moving": {key: _records(broker, *key) for key in moving},
     }
 
 
@@ -110,7 +112,7 @@ def _epochs_gone_back(before: dict[Any, int], after: dict[Any, int], where: str)
 
 
 def _lost_batches(before: dict[Any, Any], after: dict[Any, Any], where: str) -> list[str]:
-    """A broker may write into its own topics as soon as it runs; what was there stays."""
+    """Where somebody may have written in between, what was there stays."""
     return [
         line
         for key, partition in before.items()
@@ -156,7 +158,7 @@ _COMPARISONS = {
     "new groups": _where_both_serve,
     "security": _where_both_serve,
     "leader epochs": _epochs_gone_back,
-    "internal": _lost_batches,
+    "moving": _lost_batches,
     "records": _changed_records,
     "offsets": _without_compacted,
 }
@@ -165,6 +167,11 @@ _COMPARISONS = {
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 300 else f"{text[:300]}... ({len(text)} characters)"
+
+
+def _moves(topic: Any) -> bool:
+    """A broker writes into its own topics as soon as it runs."""
+    return topic.is_internal or topic.name in MOVING
 
 
 def _cluster(broker: Broker) -> dict[str, Any]:
