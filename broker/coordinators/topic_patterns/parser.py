@@ -77,7 +77,9 @@ class _Parser:
             limits = self._limits()
             if limits is not None:
                 self._repeat(*limits, after_repeat=after_repeat)
-                return True
+            else:
+                self._piece(char)
+            return True  # even where it is a plain brace: RE2/J lets no repetition follow one
         self._piece(char)
         return False
 
@@ -278,12 +280,14 @@ class _Parser:
     def _class_item(self) -> int:
         scan = self._scan
         if scan.at("[:"):
-            name = scan.peek_up_to(":]", 2)
+            # The end is looked for from the first colon on, so that "[:]" is a name too, and none that is known.
+            name = scan.peek_up_to(":]", 1)
             if name is not None:
-                if name not in ascii_sets.POSIX_GROUPS:
+                mask = ascii_sets.POSIX_GROUPS.get(name[1:])
+                if not name or mask is None:
                     _fail("invalid character class range")
-                scan.skip(len(name) + 4)
-                return self._group_mask(ascii_sets.POSIX_GROUPS[name])
+                scan.skip(len(name) + 3)
+                return self._group_mask(mask)
         if scan.at("\\"):
             mask = self._group_escape()
             if mask is not None:
