@@ -10,11 +10,13 @@ from ...protocol.errors import ProtocolError
 from ...protocol.primitives import uuid_to_text
 from ...storage.batch_reader import BatchReader
 from ...storage.checkpoints import CorruptFile, read_partition_metadata
-from ...storage.offset_index import CorruptIndex, OffsetIndex
+from ...storage.index_search import last_entry
+from ...storage.offset_index import ENTRY as OFFSET_ENTRY
+from ...storage.offset_index import CorruptIndex
 from ...storage.producer_snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from ...storage.producer_snapshots import read_snapshot, snapshot_path
 from ...storage.segment import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX
-from ...storage.time_index import TimeIndex
+from ...storage.time_index import ENTRY as TIME_ENTRY
 
 if TYPE_CHECKING:
     from .listing import PartitionFolder
@@ -82,12 +84,12 @@ def _read_topic_id(folder: PartitionFolder, summary: PartitionSummary) -> None:
 
 def _see_closed_segment(folder: PartitionFolder, base_offset: int, summary: PartitionSummary) -> None:
     """The last entry of a closed segment's time index is its newest record."""
-    index = TimeIndex(folder.file(base_offset, TIME_INDEX_SUFFIX), base_offset)
     try:
-        index.load()
+        entry = last_entry(folder.file(base_offset, TIME_INDEX_SUFFIX), TIME_ENTRY)
     except (OSError, CorruptIndex):
         return  # only a look at the time is lost; `verify` says what is wrong
-    summary.newest_record_ms = max(summary.newest_record_ms, index.last_entry[0])
+    if entry is not None:
+        summary.newest_record_ms = max(summary.newest_record_ms, entry[0])
 
 
 def _read_tail(folder: PartitionFolder, base_offset: int, summary: PartitionSummary) -> None:
@@ -117,13 +119,11 @@ def _read_headers(reader: BatchReader, position: int, summary: PartitionSummary)
 
 
 def _last_indexed_position(folder: PartitionFolder, base_offset: int, log_bytes: int) -> int:
-    index = OffsetIndex(folder.file(base_offset, INDEX_SUFFIX), base_offset)
     try:
-        index.load()
-        index.check(log_bytes)
+        entry = last_entry(folder.file(base_offset, INDEX_SUFFIX), OFFSET_ENTRY)
     except (OSError, CorruptIndex):
         return 0
-    return index.lookup(index.last_offset)
+    return entry[1] if entry is not None and entry[1] < log_bytes else 0
 
 
 def _read_producers(folder: PartitionFolder, summary: PartitionSummary) -> None:
