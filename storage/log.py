@@ -514,7 +514,13 @@ class Log:
             self.sync.sync_now()
 
     def close(self) -> None:
-        """Flush, leave indexes and a producer snapshot that match the end, give the files back. Raises OSError."""
+        """Flush, leave indexes and a producer snapshot that match the end, give the files back. Raises OSError.
+
+        Also when a sync failed before: the next one would be told that all is well, and what the first did not write
+        would never be looked for.
+        """
+        if self.sync.failure is not None:
+            raise self.sync.failure
         self.flush()
         self.sync.close()
         self.producers.map_end_offset = self.log_end_offset

@@ -24,6 +24,7 @@ from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_p
 from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
 from .read_only import ReadOnlyFiles, ReadOnlyLog, open_log_read_only
 from .recovery import OpenedFrom, open_log
+from .unavailable_log import UnavailableLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -68,6 +69,7 @@ class LogDirectory:
         self._topic_ids: dict[str, bytes] | None = None
         # (when, path) of folders of deleted partitions.
         self._pending_deletions: list[tuple[int, str]] = []
+        self._unopened: dict[TopicPartition, UnavailableLog] = {}
 
     # Opening
 
@@ -221,6 +223,28 @@ class LogDirectory:
             known=known,
         )
         self.logs[key] = log
+        self._unopened.pop(key, None)
+        return log
+
+    def unavailable_log(
+        self, topic: str, partition: int, topic_id: bytes, config: LogConfig, problem: Exception
+    ) -> UnavailableLog:
+        """What stands for a log that `open_log` could not open.
+
+        The directory is not closed as a clean one then, and where the log begins is not forgotten.
+        """
+        key = TopicPartition(topic, partition)
+        log = UnavailableLog(
+            self._folder(topic, partition),
+            topic=topic,
+            partition=partition,
+            topic_id=topic_id,
+            config=config,
+            environment=self._environment,
+            problem=problem,
+        )
+        self._unopened[key] = log
+        self._checkpoints.give_back(key)
         return log
 
     def _prepare_folder(self, key: TopicPartition, path: str, found: bytes | None) -> bool:
@@ -258,6 +282,7 @@ class LogDirectory:
     def discard(self, log: Log, now_ms: int) -> None:
         """Give up a log: its folder is renamed at once and removed after file.delete.delay.ms. Raises OSError."""
         self.logs.pop(TopicPartition(log.topic, log.partition), None)
+        self._unopened.pop(TopicPartition(log.topic, log.partition), None)
         suffix = f"-{log.partition}.{uuid.uuid4().hex}{_DELETE_SUFFIX}"
         path = os.path.join(self.path, log.topic[: _NAME_CHARACTERS_MAX - len(suffix)] + suffix)
         self._name_folder(log.directory, None)
@@ -308,14 +333,29 @@ class LogDirectory:
     def close(self, broker_epoch: int) -> None:
         """Flush every log, say that the end was a clean one, and let go. Raises OSError."""
         try:
-            for log in self.logs.values():
-                log.close()
+            failures = self._close_logs()
             self.checkpoint()()
             self._remove_deleted()
+            if failures:
+                raise failures[0]
+            if self._unopened:
+                return  # they were not recovered, and the next start must not believe that they were
             content = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
             write_file(self._environment.files, os.path.join(self.path, CLEAN_SHUTDOWN), content.encode(), sync=True)
         finally:
             self.unlock()
+
+    def _close_logs(self) -> list[OSError]:
+        """Close each log, whatever becomes of the others."""
+        failures = []
+        for log in self.logs.values():
+            try:
+                log.close()
+            except OSError as error:
+                logger.error("%s could not be closed in good order: %s", log.directory, error)
+                log.abandon()
+                failures.append(error)
+        return failures
 
     def _remove_deleted(self) -> None:
         """Nobody reads from the folders of deleted partitions any more; what cannot go waits for the next start."""

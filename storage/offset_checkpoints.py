@@ -38,6 +38,8 @@ class OffsetCheckpoints:
         self._files = files
         self._is_clean = False
         self._unclaimed: _Content = {RECOVERY_POINTS: {}, LOG_START_OFFSETS: {}}
+        self._claimed: dict[TopicPartition, OpenedFrom] = {}
+        self._kept: _Content = {RECOVERY_POINTS: {}, LOG_START_OFFSETS: {}}
         self._maybe_written: set[TopicPartition] = set()
         self._snapshots = 0
         self._lock = threading.Lock()
@@ -52,11 +54,18 @@ class OffsetCheckpoints:
 
     def claim(self, key: TopicPartition) -> OpenedFrom:
         """What was known of a partition whose folder is opened; from now on its log knows better."""
-        return OpenedFrom(
-            log_start_offset=self._unclaimed[LOG_START_OFFSETS].pop(key, 0),
-            recovery_point=self._unclaimed[RECOVERY_POINTS].pop(key, 0),
-            clean_shutdown=self._is_clean,
-        )
+        known = self.known(key)
+        self._claimed[key] = known
+        for unclaimed in self._unclaimed.values():
+            unclaimed.pop(key, None)
+        return known
+
+    def give_back(self, key: TopicPartition) -> None:
+        """Keep what was known of a partition that was claimed and could not be opened."""
+        known = self._claimed.get(key)
+        if known is not None:
+            self._kept[RECOVERY_POINTS][key] = self._unclaimed[RECOVERY_POINTS][key] = known.recovery_point
+            self._kept[LOG_START_OFFSETS][key] = self._unclaimed[LOG_START_OFFSETS][key] = known.log_start_offset
 
     def known(self, key: TopicPartition) -> OpenedFrom:
         """What is known of a partition whose folder is only read; it can be claimed afterwards."""
@@ -79,11 +88,18 @@ class OffsetCheckpoints:
 
     def snapshot(self, logs: Mapping[TopicPartition, Log]) -> Callable[[], None]:
         """What there is to write down now; to be called, anywhere, to be written. The call raises OSError."""
-        return self._later(_content(logs))
+        return self._later(self._with_kept(_content(logs)))
 
     def snapshot_log_starts(self, logs: Mapping[TopicPartition, Log]) -> Callable[[], None]:
         """As `snapshot`, of the one file that says where logs begin."""
-        return self._later({LOG_START_OFFSETS: _log_starts(logs)})
+        return self._later(self._with_kept({LOG_START_OFFSETS: _log_starts(logs)}))
+
+    def _with_kept(self, content: _Content) -> _Content:
+        """Add what is known of partitions that could not be opened; where a log is, it knows better."""
+        for name, kept in self._kept.items():
+            if kept and name in content:
+                content[name] = kept | content[name]
+        return content
 
     def _later(self, content: _Content) -> Callable[[], None]:
         self._maybe_written = self._maybe_written.union(*content.values())

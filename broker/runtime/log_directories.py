@@ -7,8 +7,9 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ...protocol.errors import ProtocolError
 from ...protocol.primitives import uuid_to_text
-from ...storage.checkpoints import TopicPartition
+from ...storage.checkpoints import CorruptFile, TopicPartition
 from ...storage.files import remove_tree
 from ...storage.log_directory import LogDirectory, LogDirectoryError
 
@@ -88,9 +89,16 @@ class LogDirectories:
         return next(directory for directory in self.directories if directory.path == wanted)
 
     def open(self, topic: str, index: int, topic_id: bytes, config: LogConfig, directory_id: bytes) -> Log:
-        """The log of a partition: where its folder is, else in the directory that the metadata names."""
+        """The log of a partition: where its folder is, else in the directory that the metadata names.
+
+        One that cannot be opened is an UnavailableLog, and all others go on.
+        """
         directory = self._holder(topic, index, topic_id) or self._named(directory_id)
-        log = directory.open_log(topic, index, topic_id, config, self._clock.now_ms())
+        log: Log
+        try:
+            log = directory.open_log(topic, index, topic_id, config, self._clock.now_ms())
+        except (OSError, CorruptFile, ProtocolError) as error:
+            log = directory.unavailable_log(topic, index, topic_id, config, error)
         self._home[log.directory] = directory
         return log
 

@@ -15,6 +15,7 @@ from ...protocol.compression import MissingCodec
 from ...protocol.errors import ErrorCode
 from ...storage.append import AppendError, AppendOrigin, OffsetOutOfRange
 from ...storage.log_sync import is_disk_full
+from ...storage.unavailable_log import UnavailableLog
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.image import ResourceType
 from ..metadata.partition_image import NO_LEADER
@@ -176,6 +177,12 @@ class Partition:
         logger.error("%s is off line: %s", self.name, reason)
         self.tell_changed()
 
+    def use(self, log: Log) -> None:
+        """Serve again, from a log that could be opened after all."""
+        self.log = log
+        self.offline_reason = None
+        log.sync.listener = self
+
     def tell_changed(self) -> None:
         """Answer everybody who waits, whatever they wait for."""
         complete_all(self.watches)
@@ -287,4 +294,24 @@ class Partitions(MetadataListener):
         log = self._logs.open(topic.name, image.index, topic.topic_id, config, directory_id)
         log.high_watermark = log.log_end_offset
         log.leader_epochs.announce(image.leader_epoch, log.log_end_offset)
-        return Partition(topic.name, topic.topic_id, image.index, image.leader_epoch, log)
+        partition = Partition(topic.name, topic.topic_id, image.index, image.leader_epoch, log)
+        if isinstance(log, UnavailableLog):
+            partition.take_offline(log.problem)
+        return partition
+
+    def reopen(self) -> None:
+        """Try again to open what could not be opened for want of room, or of descriptors."""
+        for topic in list(self._image.topics_by_name.values()):
+            partitions = self._by_id.get(topic.topic_id, {})
+            for index, partition in partitions.items():
+                if isinstance(partition.log, UnavailableLog) and partition.log.may_pass:
+                    self._reopen(topic, topic.partitions[index], partition)
+
+    def _reopen(self, topic: TopicImage, image: PartitionImage, partition: Partition) -> None:
+        directory_id = image.directories[0] if image.directories else bytes(16)
+        log = self._logs.open(topic.name, image.index, topic.topic_id, self._config_of(topic.name), directory_id)
+        if not isinstance(log, UnavailableLog):
+            log.high_watermark = log.log_end_offset
+            log.leader_epochs.announce(partition.leader_epoch, log.log_end_offset)
+            partition.use(log)
+            logger.info("%s is back", partition.name)
