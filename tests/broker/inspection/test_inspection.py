@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ottla.broker.inspection.inspection import Inspection, TopicSummary, inspect_directory
 from ottla.broker.inspection.inspection_json import as_json
 from ottla.broker.inspection.inspection_text import group_details, overview, topic_details
+from ottla.broker.metadata.metadata_records import encode_record
+from ottla.protocol.record_batch import read_headers
+from ottla.protocol.records import Record, build_batch
+from ottla.protocol.stored import metadata as stored
 
 from .data_directory import NOW_MS, cut, fingerprint, flip
 
@@ -146,6 +150,25 @@ def test_a_partition_without_folder(directory: Path) -> None:
     orders = topic(inspect(directory), "orders")
     assert orders.elsewhere == [1]
     assert "No folder here for partitions 1" in topic_details(inspect(directory), orders, None)
+
+
+def test_replicas_on_other_brokers(directory: Path) -> None:
+    """As in a directory that is copied from a cluster of several."""
+    records = [
+        stored.TopicRecord(name="shared", topic_id=b"s" * 16),
+        stored.PartitionRecord(partition_id=0, topic_id=b"s" * 16, replicas=[2, 1], isr=[2, 1], leader=2),
+        stored.PartitionRecord(partition_id=1, topic_id=b"s" * 16, replicas=[2, 3], isr=[2, 3], leader=3),
+    ]
+    log = directory / "__cluster_metadata-0" / "00000000000000000000.log"
+    end = max(header.next_offset for _, header in read_headers(log.read_bytes()))
+    values = [Record(end + i, NOW_MS, None, encode_record(record)) for i, record in enumerate(records)]
+    log.write_bytes(log.read_bytes() + build_batch(values, base_offset=end, partition_leader_epoch=1))
+    inspection = inspect(directory)
+    assert inspection.foreign_replicas == {2: 2, 3: 1}
+    shared = topic(inspection, "shared")
+    assert (shared.replication_factor, shared.elsewhere) == (2, [0])
+    said = "\n".join(overview(inspection, None, with_internal=False))
+    assert "brokers 1, 2, 3; replicas on 2 (2 partitions), 3 (1 partition)" in said
 
 
 def test_the_table_fits_the_terminal(sound: Path) -> None:
