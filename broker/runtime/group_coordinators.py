@@ -206,13 +206,13 @@ class GroupCoordinators(MetadataListener):
         self, hosted: HostedShard, request: ConsumerGroupHeartbeatRequest, context: RequestContext
     ) -> ConsumerGroupHeartbeatResponse | Deferred[ConsumerGroupHeartbeatResponse]:
         """Join, stay in or leave a consumer group; most answers are there at once."""
-        deferred: Deferred[ConsumerGroupHeartbeatResponse] = Deferred()
-        caller = self._caller(deferred, context)
+        caller = self._new_caller(context)
         outcome = hosted.shard.consumer_heartbeat(request, caller, self._new_uuid_text, self._now())
         if not isinstance(outcome, list):
-            del self._waiting[caller.waiter]
             self._arm_group(hosted, request.group_id)
             return outcome
+        deferred: Deferred[ConsumerGroupHeartbeatResponse] = Deferred()
+        self._park(caller.waiter, deferred, context)
         self._run_for(hosted, request.group_id, outcome)
         return deferred if deferred.response is None else deferred.response
 
@@ -276,13 +276,19 @@ class GroupCoordinators(MetadataListener):
         return Moment(self._clock.monotonic_ms(), self._clock.now_ms())
 
     def _caller(self, deferred: Deferred[Any], context: RequestContext) -> Caller:
+        caller = self._new_caller(context)
+        self._park(caller.waiter, deferred, context)
+        return caller
+
+    def _new_caller(self, context: RequestContext) -> Caller:
         self._next_waiter += 1
-        waiter = self._next_waiter
-        self._waiting[waiter] = _Parked(deferred, context.api_version)
-        deferred.on_abandon = lambda: self._forget_waiter(waiter)
         # Java prints an address with a slash in front, and so do Kafka's tools.
         host = f"/{context.connection.peer_host}"
-        return Caller(waiter, context.api_version, context.client_id or "", host)
+        return Caller(self._next_waiter, context.api_version, context.client_id or "", host)
+
+    def _park(self, waiter: int, deferred: Deferred[Any], context: RequestContext) -> None:
+        self._waiting[waiter] = _Parked(deferred, context.api_version)
+        deferred.on_abandon = lambda: self._forget_waiter(waiter)
 
     def _forget_waiter(self, waiter: int) -> None:
         """The connection is gone; the member stays until its session ends, as in Kafka."""
