@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...protocol.records import Record
     from ...protocol.schema import Message
 
+KRAFT_VERSION: Final = "kraft.version"
+"""A feature whose level is a control record, not a FEATURE_LEVEL one."""
 KRAFT_VERSION_HIGHEST: Final = 1
 
 _KNOWN = frozenset(

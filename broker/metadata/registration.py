@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ...protocol.stored import metadata as stored
 from .features import ELIGIBLE_LEADER_REPLICAS, FEATURES
 from .image import ResourceType
+from .kraft_state import KRAFT_VERSION, KRAFT_VERSION_HIGHEST
 from .topic_creation import config_records
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def registration_record(node_id: int, identity: BrokerIdentity, broker_epoch: in
                 name=feature.name, min_supported_version=feature.lowest, max_supported_version=feature.highest
             )
             for feature in FEATURES.values()
-        ],
+        ]
+        + [stored.BrokerFeature(name=KRAFT_VERSION, max_supported_version=KRAFT_VERSION_HIGHEST)],
         rack=identity.rack,
         fenced=False,
         log_dirs=list(identity.log_dirs),

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from ...storage.checkpoints import CorruptFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
     from ...storage.log_directory import LogDirectory
     from ..clock import Clock
+    from .commit_barrier import Told
     from .log_directories import LogDirectories
 
 logger = logging.getLogger(__name__)
@@ -41,6 +44,10 @@ class ReadOnlyLogs:
     def discard(self, log: Log) -> None:
         """Nothing is ever deleted."""
         raise RuntimeError(f"{log.name} is only read and cannot be deleted")
+
+    def keep_starts(self, logs: Sequence[Log]) -> list[Callable[[Told], None]]:
+        """No log begins anywhere else than it did."""
+        raise RuntimeError("logs that are only read keep their starts")
 
     def close(self) -> None:
         """Give the files back, and the directories."""
