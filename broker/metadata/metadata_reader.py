@@ -76,6 +76,10 @@ class MetadataReader:
             batches = list(snapshot_batches(path))
         except FileNotFoundError:
             return []
+        except CorruptFile as error:
+            raise UnreadableMetadata(
+                f"{error}; restore it, or remove it: the cluster then begins with this broker's features"
+            ) from error
         found = (self._records_of(batch, header, path, is_logged=False) for batch, header in batches)
         return [record for records in found for _, record in records]
 

@@ -275,6 +275,18 @@ def test_a_directory_of_before_directory_ids_gets_one(directory: Path) -> None:
     assert (directory / "orders-0" / LOG).stat().st_size > 0
 
 
+def test_a_broken_bootstrap_file_at_the_first_start(tmp_path: Path) -> None:
+    """What `kafka-storage format` left says with which features the cluster begins."""
+    path = tmp_path / "data"
+    path.mkdir()
+    (path / "meta.properties").write_text("version=1\ncluster.id=MkU3OEVBNTcwNTJENDM2Qk\nnode.id=1\n")
+    (path / "bootstrap.checkpoint").write_bytes(b"\0" * 200)
+    with pytest.raises(StartError, match=r"bootstrap.checkpoint: .*") as error:
+        start(path)
+    assert "restore" in str(error.value)
+    assert sorted(name for name in os.listdir(path) if name != ".lock") == ["bootstrap.checkpoint", "meta.properties"]
+
+
 class TestSeveralDirectories:
     def test_of_different_clusters(self, directory: Path, tmp_path: Path) -> None:
         other = tmp_path / "other"
@@ -378,6 +390,27 @@ def as_nobody(command: list[str], directory: Path) -> list[str]:
         if len(parent.parts) > 2:
             parent.chmod(parent.stat().st_mode | 0o055)
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+
+
+def test_a_segment_that_may_not_be_read_takes_one_partition_off_line(directory: Path) -> None:
+    """All others are served; the stop is not called a clean one, so that the next start reads that log."""
+    command = as_nobody([*SERVE, "--data-dir", str(directory)], directory)
+    (directory / f"{LAST}.log").chmod(0o000)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as broker:
+        try:
+            assert "listening" in broker.stdout.readline()
+        finally:
+            broker.send_signal(signal.SIGTERM)
+            said = broker.stderr.read()
+        assert broker.wait(20) == 0
+    (directory / f"{LAST}.log").chmod(0o644)
+    told = [line for line in said.splitlines() if "ERROR" in line]
+    assert len(told) == 1, said
+    assert "orders-0 is off line" in told[0]
+    assert f"{LAST}.log: Permission denied" in told[0]
+    assert "Traceback" not in said
+    assert not (directory / ".kafka_cleanshutdown").exists()
+    start(directory)
 
 
 @pytest.mark.parametrize(("name", "mode", "said"), PERMISSIONS.values(), ids=PERMISSIONS)
