@@ -297,8 +297,10 @@ class Broker:
     def _follow_metadata(self, services: Services) -> None:
         """See to it that each change of the metadata is followed from now on; bring groups and transactions back."""
         # The configuration comes first: whoever is told of a change after it reads the new one.
+        dynamic_config = DynamicConfig(services, self._follow_config)
+        dynamic_config.apply()  # taking the lead may have set some
         services.metadata.listeners += [
-            DynamicConfig(services, self._follow_config),
+            dynamic_config,
             services.partitions,
             services.groups,
             services.transactions,

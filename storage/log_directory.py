@@ -252,7 +252,9 @@ class LogDirectory:
         if found is not None:
             self.set_aside(os.path.basename(path))
         elif os.path.isdir(path):
-            logger.warning("%s names no topic id; it gets that of the metadata log", path)
+            # The folder of the metadata log has none when `kafka-storage format` has made it.
+            if key.topic != METADATA_TOPIC:
+                logger.warning("%s names no topic id; it gets that of the metadata log", path)
             return False
         self._checkpoints.forget(key, self.logs)
         self._environment.files.mkdir(path)

@@ -148,15 +148,7 @@ class Contents:
     # Its parts
 
     def create_topic(self, broker: Broker, name: str, count: int = 1, configs: dict[str, str] | None = None) -> None:
-        pairs = [CreatableTopicConfig(name=key, value=value) for key, value in (configs or {}).items()]
-        topic = CreatableTopic(name=name, num_partitions=count, replication_factor=1, configs=pairs)
-
-        def ask() -> Any:
-            return broker.ask(CreateTopicsRequest(topics=[topic]), CreateTopicsResponse, 7).topics[0]
-
-        # Kafka has not yet forgotten everything about a topic of this name when its deletion is answered.
-        answer = patiently(ask, lambda answer: answer.error_code)
-        assert answer.error_code == 0, (name, answer.error_message)
+        create_topic(broker, name, count, configs or {})
         self.topics.add(name)
 
     def next_time_ms(self) -> int:
@@ -302,6 +294,17 @@ class Contents:
 
 def _count_records(broker: Broker, topic: str) -> int:
     return sum(read_header(data).record_count for data in broker.read(topic, 0)[0])
+
+
+def create_topic(broker: Broker, name: str, count: int, configs: dict[str, str]) -> None:
+    pairs = [CreatableTopicConfig(name=key, value=value) for key, value in configs.items()]
+    topic = CreatableTopic(name=name, num_partitions=count, replication_factor=1, configs=pairs)
+    # Kafka has not yet forgotten everything about a topic of this name when its deletion is answered.
+    answer = patiently(
+        lambda: broker.ask(CreateTopicsRequest(topics=[topic]), CreateTopicsResponse, 7).topics[0],
+        lambda answer: answer.error_code,
+    )
+    assert answer.error_code == 0, (name, answer.error_message)
 
 
 def delete_topic(broker: Broker, name: str) -> None:

@@ -38,7 +38,7 @@ class Story:
     name: str
     kinds: Sequence[str]
     endings: Sequence[str]
-    dynamic_voters: bool = False
+    format: Sequence[str] = ()
     directories: int = 1
 
 
@@ -77,7 +77,7 @@ class History:
     def live(self) -> None:
         try:
             if self.story.kinds[0] == "kafka":
-                self.place.format(self._tools, dynamic_voters=self.story.dynamic_voters)
+                self.place.format(self._tools, *self.story.format)
             for kind, ending in zip(self.story.kinds, [*self.story.endings, STOP], strict=True):
                 self._stay(kind, ending)
         except BaseException:

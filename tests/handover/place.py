@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk"
+STANDALONE = "--standalone"
 STORAGE_TOOL = "kafka.tools.StorageTool"
 
 # Few partitions, so that a run of Kafka's tools over all files stays short. Both use what the topics have, so that
@@ -66,10 +67,10 @@ class Place:
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def format(self, tools: JavaTools, *, dynamic_voters: bool) -> None:
-        """As `kafka-storage format` does. Dynamic voters are records of the metadata log (KIP-853)."""
+    def format(self, tools: JavaTools, *arguments: str) -> None:
+        """As `kafka-storage format` does; with `--standalone` the voters are records of the metadata log (KIP-853)."""
         controller = f"127.0.0.1:{self.port + 1}"
-        if dynamic_voters:
+        if STANDALONE in arguments:
             self._quorum = {"controller.quorum.voters": "", "controller.quorum.bootstrap.servers": controller}
         else:
             self._quorum = {"controller.quorum.voters": f"1@{controller}"}
@@ -83,8 +84,7 @@ class Place:
         }
         path = self.home / "format.properties"
         path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-        standalone = ("--standalone",) if dynamic_voters else ()
-        tools.succeed(STORAGE_TOOL, "format", *standalone, "-t", CLUSTER_ID, "-c", str(path))
+        tools.succeed(STORAGE_TOOL, "format", *arguments, "-t", CLUSTER_ID, "-c", str(path))
 
     def start(self, kind: str) -> None:
         """Open the directory with a broker of this kind, `ottla` or `kafka`."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .history import KILL, STOP, History, Story
+from .place import STANDALONE
 from .view import SECTIONS, differences
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 
 STORIES = (
     Story("begun by Ottla", ("ottla", "ottla", "kafka", "ottla"), (KILL, STOP, KILL)),
-    Story("begun by Kafka, dynamic voters", ("kafka", "ottla", "kafka"), (STOP, KILL), dynamic_voters=True),
+    Story("begun by Kafka, dynamic voters", ("kafka", "ottla", "kafka"), (STOP, KILL), format=(STANDALONE,)),
     Story("begun by Kafka, two directories", ("kafka", "ottla", "kafka"), (KILL, STOP), directories=2),
 )
 
