@@ -1,6 +1,6 @@
 """The same requests about transactions as Apache Kafka 4.3.1 got, and its answers to compare with.
 
-What Kafka said is kept in `transcripts/transactions/`. It is asked again by `RECORD_TRANSCRIPTS=1 pytest --broker kafka`.
+What Kafka said is kept in `transcripts/transactions/`; `RECORD_TRANSCRIPTS=1 pytest --broker kafka` asks it again.
 """
 
 from __future__ import annotations

@@ -407,7 +407,13 @@ class Scenario:
         data = ask()
         whole = _whole_batches(bytes(data.records or b""))
         batches = [
-            f"{header.base_offset}{'!' if header.is_control else ''}{self.who((header.producer_id, header.producer_epoch))}"
+            "".join(
+                (
+                    str(header.base_offset),
+                    "!" if header.is_control else "",
+                    self.who((header.producer_id, header.producer_epoch)),
+                )
+            )
             for header in whole
         ]
         aborted = data.aborted_transactions
