@@ -1,9 +1,9 @@
 """Opens a partition's folder, whatever state the last process left it in.
 
 After a clean stop the indexes are believed when they fit their logs, and nothing is read but the tail. After any
-other end everything from the recovery point on is read: whole batches with a right CRC stay, the rest is cut, and
-indexes, transaction indexes, leader epochs and producers are built again from what stayed. One line says what was
-done.
+other end everything from the recovery point on is read (`recovery_start` says from where exactly): whole batches with
+a right CRC stay, the rest is cut, and indexes, transaction indexes, leader epochs and producers are built again from
+what stayed. One line says what was done.
 Kafka: `LogLoader`, `LogSegment.recover`.
 """
 
@@ -21,11 +21,13 @@ from .checkpoints import CorruptFile
 from .files import remove_if_present
 from .leader_epochs import LeaderEpochs
 from .log import Log
+from .log_config import MAX_LONG
 from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex
 from .producer_replay import index_completed, replay_batch, replay_producers
 from .producer_snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from .producer_snapshots import ProducerSnapshots
 from .producer_state import ProducerState
+from .recovery_start import TrustedStart, trusted_start
 from .segment import (
     DELETED_SUFFIX,
     INDEX_SUFFIX,
@@ -38,6 +40,7 @@ from .segment import (
 )
 
 if TYPE_CHECKING:
+    from ..protocol.record_batch import BatchHeader
     from .environment import StorageEnvironment
     from .log_config import LogConfig
 
@@ -355,15 +358,16 @@ class _Loader:
 
     def _recover_from(self, first: int) -> None:
         """Read all segments from `first` on; a torn or broken batch ends the log there."""
-        self._load_producers(self.segments[first].base_offset)
-        self.log_end_offset = self.segments[first].base_offset
+        start = self._start_within(first)
+        self._load_producers(start.producers_offset)
+        self.log_end_offset = start.offset
         for index in range(first, len(self.segments)):
             segment = self.segments[index]
             if self._has_lost_what_was_before(segment):
                 self._drop_segments_after(index - 1)
                 break
             self.log_end_offset = max(self.log_end_offset, segment.base_offset)
-            cut_bytes = self._recover_segment(segment)
+            cut_bytes = self._recover_segment(segment, start.position if index == first else 0)
             if cut_bytes:
                 self._drop_segments_after(index)
                 break
@@ -388,21 +392,31 @@ class _Loader:
             self._report.notes.append(f"offsets {self.log_end_offset} to {segment.base_offset - 1} are missing")
         return is_lost
 
-    def _recover_segment(self, segment: Segment) -> int:
-        """Keep each whole batch, build the indexes; return how many bytes were cut."""
-        segment.clear_indexes()
-        valid_bytes = 0
+    def _start_within(self, first: int) -> TrustedStart:
+        """Where reading begins: in the segment that holds the recovery point perhaps not at its start."""
+        segment = self.segments[first]
+        following = self.segments[first + 1].base_offset if first + 1 < len(self.segments) else MAX_LONG
+        recovery_point = self._known.recovery_point
+        start = None
+        if not self._known.clean_shutdown and segment.base_offset <= recovery_point < following:
+            start = trusted_start(segment, recovery_point, self.snapshots, self.leader_epochs)
+        return start or TrustedStart(segment.base_offset, 0, segment.base_offset)
+
+    def _recover_segment(self, segment: Segment, start: int) -> int:
+        """Keep each whole batch from a position on, build the indexes; return how many bytes were cut."""
+        if not start:
+            segment.clear_indexes()
+        valid_bytes = start
         try:
-            for position, data, header in segment.batches():
+            for position, data, header in segment.batches(start):
                 check_crc(data, 0, header)
                 if not self._belongs(segment, header.base_offset, header.last_offset):
                     break
                 segment.see_timestamp(header.max_timestamp, header.last_offset)
                 segment.index(header.last_offset, position, header.size_bytes)
                 self._count(segment, data, header.partition_leader_epoch, header.base_offset)
-                completed = replay_batch(self.producers, data, header)
-                if completed is not None:
-                    index_completed(self.producers, segment, completed, self._files)
+                if header.base_offset >= self.producers.map_end_offset:
+                    self._replay(segment, data, header)
                 self.log_end_offset = header.next_offset
                 valid_bytes = position + header.size_bytes
         except ProtocolError as error:
@@ -413,6 +427,11 @@ class _Loader:
             self._report.cut_bytes += cut_bytes
         segment.save_indexes()
         return cut_bytes
+
+    def _replay(self, segment: Segment, data: memoryview, header: BatchHeader) -> None:
+        completed = replay_batch(self.producers, data, header)
+        if completed is not None:
+            index_completed(self.producers, segment, completed, self._files)
 
     def _belongs(self, segment: Segment, first_offset: int, last_offset: int) -> bool:
         """A batch whose offsets go back is not one that an append has written. Raises CorruptFile for an overflow."""

@@ -448,6 +448,11 @@ class Segment:
         self._reload_max_timestamp()
         self._unindexed_bytes = 0
 
+    def resume_after(self, header: BatchHeader) -> None:
+        """Go on indexing behind a batch that has the last entry of the indexes, which are in memory."""
+        self._max_timestamp, self._offset_of_max_timestamp = self.time_index.last_entry
+        self._unindexed_bytes = header.size_bytes
+
     def clear_indexes(self) -> None:
         """Begin all indexes anew, before the log is read again from its start."""
         self._start_indexes()
