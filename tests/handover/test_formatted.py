@@ -27,7 +27,6 @@ pytestmark = pytest.mark.timeout(600)
 GROUP = "g"
 FORMATS = {
     "the newest, dynamic voters": ("--standalone",),
-    "3.9": ("--release-version", "3.9-IV0"),
     "3.3, the oldest": ("--release-version", "3.3-IV3"),
 }
 
