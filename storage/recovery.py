@@ -367,7 +367,7 @@ class _Loader:
                 self._drop_segments_after(index - 1)
                 break
             self.log_end_offset = max(self.log_end_offset, segment.base_offset)
-            cut_bytes = self._recover_segment(segment, start.position if index == first else 0)
+            cut_bytes = self._recover_segment(segment, start if index == first else _whole(segment))
             if cut_bytes:
                 self._drop_segments_after(index)
                 break
@@ -400,22 +400,22 @@ class _Loader:
         start = None
         if not self._known.clean_shutdown and segment.base_offset <= recovery_point < following:
             start = trusted_start(segment, recovery_point, self.snapshots, self.leader_epochs)
-        return start or TrustedStart(segment.base_offset, 0, segment.base_offset)
+        return start or _whole(segment)
 
-    def _recover_segment(self, segment: Segment, start: int) -> int:
-        """Keep each whole batch from a position on, build the indexes; return how many bytes were cut."""
-        if not start:
+    def _recover_segment(self, segment: Segment, start: TrustedStart) -> int:
+        """Keep each whole batch from a place on, build the indexes; return how many bytes were cut."""
+        if not start.position:
             segment.clear_indexes()
-        valid_bytes = start
+        valid_bytes = start.position
         try:
-            for position, data, header in segment.batches(start):
+            for position, data, header in segment.batches(start.position):
                 check_crc(data, 0, header)
                 if not self._belongs(segment, header.base_offset, header.last_offset):
                     break
                 segment.see_timestamp(header.max_timestamp, header.last_offset)
                 segment.index(header.last_offset, position, header.size_bytes)
                 self._count(segment, data, header.partition_leader_epoch, header.base_offset)
-                if header.base_offset >= self.producers.map_end_offset:
+                if header.base_offset >= start.producers_offset:
                     self._replay(segment, data, header)
                 self.log_end_offset = header.next_offset
                 valid_bytes = position + header.size_bytes
@@ -483,6 +483,11 @@ class _Loader:
             self.log_end_offset,
             "".join(f"; {note}" for note in report.notes),
         )
+
+
+def _whole(segment: Segment) -> TrustedStart:
+    """Reading begins with the segment."""
+    return TrustedStart(segment.base_offset, 0, segment.base_offset)
 
 
 def segment_paths(directory: str, base_offset: int) -> list[str]:
