@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Final
+
+from .text_table import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +70,7 @@ def _inspect(options: argparse.Namespace) -> int:
     except OSError as error:
         return _cannot(f"{error.filename or options.directory}: {error.strerror or error}")
     if options.json:
-        _print([json.dumps(as_json(inspection), indent=2)])
+        _print(json.dumps(as_json(inspection), indent=2).splitlines())
         return 0
     return _show(inspection, options)
 
@@ -108,7 +111,7 @@ def _verify(options: argparse.Namespace) -> int:
         return INTERRUPTED
     elapsed_s = time.monotonic() - started_s
     if options.json:
-        _print([json.dumps(as_json(verification, elapsed_s), indent=2)])
+        _print(json.dumps(as_json(verification, elapsed_s), indent=2).splitlines())
     else:
         _print(report(verification, elapsed_s, _width()))
     return FOUND if verification.findings.errors else 0
@@ -126,7 +129,15 @@ def _width() -> int | None:
 
 
 def _print(lines: list[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
+    """Names of groups and members are anybody's text: what a terminal would obey, or cannot show, is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "\n".join(map(printable, lines)) + "\n"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough; the interpreter must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _cannot(reason: str) -> int:

@@ -73,7 +73,7 @@ def read_checkpoints(listing: Listing, findings: Findings) -> dict[str, dict[Top
         except CorruptFile as error:
             findings.error(path, error.problem)
         except OSError as error:
-            findings.error(path, error.strerror or str(error))
+            findings.unreadable(path, error)
     return found
 
 

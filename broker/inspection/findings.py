@@ -32,11 +32,12 @@ class Finding(NamedTuple):
 class Findings:
     """All findings of a run, in the order in which they were made; of one file only so many are kept."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, is_live: bool = False) -> None:
         self.found: list[Finding] = []
         self.errors = 0
         self.notes = 0
         self._directory = directory
+        self._is_live = is_live
         self._by_file: dict[str, int] = {}
 
     def error(self, path: str, problem: str, position: int | None = None) -> None:
@@ -46,6 +47,11 @@ class Findings:
     def note(self, path: str, problem: str, position: int | None = None) -> None:
         """Nothing that is lost."""
         self.add(Severity.NOTE, path, problem, position)
+
+    def unreadable(self, path: str, error: OSError) -> None:
+        """A file that cannot be read; a broker that runs may have removed it since the directory was listed."""
+        if not (self._is_live and isinstance(error, FileNotFoundError)):
+            self.error(path, error.strerror or str(error))
 
     def add(self, severity: Severity, path: str, problem: str, position: int | None = None) -> None:
         """Take in a finding about the file at `path`."""

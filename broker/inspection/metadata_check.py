@@ -71,7 +71,7 @@ def _check_snapshot(path: str, findings: Findings) -> list[ControlRecordType] | 
         findings.error(path, str(error))
         return None
     except OSError as error:
-        findings.error(path, error.strerror or str(error))
+        findings.unreadable(path, error)
         return None
     return kinds
 
@@ -90,7 +90,7 @@ def _check_quorum_state(folder: PartitionFolder, stored: StoredMetadata, finding
         findings.error(path, error.problem)
         return
     except OSError as error:
-        findings.error(path, error.strerror or str(error))
+        findings.unreadable(path, error)
         return
     if state is None:
         findings.note(path, "is missing; a start takes the epoch from the log")

@@ -87,11 +87,8 @@ def _check_segment(base_offset: int, following: int | None, walk: PartitionWalk,
     path = walk.folder.file(base_offset, LOG_SUFFIX)
     try:
         SegmentCheck(base_offset, following, walk).run()
-    except FileNotFoundError:
-        if not expected.is_live:
-            walk.findings.error(path, "went away while it was read")
     except OSError as error:
-        walk.findings.error(error.filename or path, error.strerror or str(error))
+        walk.findings.unreadable(error.filename or path, error)
     for hole in walk.torn:
         severity = Severity.ERROR
         what = "zeros" if hole.is_zeros else "bytes that are no batch"
@@ -112,7 +109,7 @@ def _leader_epochs(folder: PartitionFolder, findings: Findings) -> LeaderEpochs 
         findings.error(path, error.problem)
         return None
     except OSError as error:
-        findings.error(path, error.strerror or str(error))
+        findings.unreadable(path, error)
         return None
     if not epochs.entries() and folder.size_bytes:
         findings.note(path, "holds no leader epoch")
@@ -135,7 +132,7 @@ def _check_topic_id(folder: PartitionFolder, expected: Expectation, findings: Fi
         findings.error(path, error.problem)
         return
     except OSError as error:
-        findings.error(path, error.strerror or str(error))
+        findings.unreadable(path, error)
         return
     if topic_id is None:
         findings.note(path, "is missing; a start writes it again")
@@ -164,7 +161,7 @@ def _check_snapshots(folder: PartitionFolder, log_end_offset: int, findings: Fin
             findings.error(path, error.problem)
             continue
         except OSError as error:
-            findings.error(path, error.strerror or str(error))
+            findings.unreadable(path, error)
             continue
         if int(name[:20]) > log_end_offset:
             findings.note(path, f"is of an offset beyond the end of the log, {log_end_offset}; a start removes it")

@@ -28,7 +28,7 @@ def number(title: str) -> Column:
 
 def render(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """The lines of a table. Within `width` characters the widest texts are cut; None cuts nothing."""
-    cells = [[column.title for column in columns], *rows]
+    cells = [[column.title for column in columns], *([printable(text) for text in row] for row in rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
     if width is not None:
         _narrow(columns, widths, width)
@@ -52,6 +52,13 @@ def _line(columns: Sequence[Column], widths: list[int], row: Sequence[str]) -> s
         shown = text if len(text) <= room else text[: room - len(_CUT)] + _CUT
         cells.append(shown.rjust(room) if column.right else shown.ljust(room))
     return GAP.join(cells).rstrip()
+
+
+def printable(text: str) -> str:
+    """The text with every character that is not for reading as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def bytes_text(count: int) -> str:

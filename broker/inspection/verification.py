@@ -73,8 +73,8 @@ class _Run:
         self._listing = listing
         self._progress = progress
         self._with_records = with_records
-        self._findings = Findings(listing.path)
         self._identity = read_identity(listing)
+        self._findings = Findings(listing.path, is_live=self._identity.state is State.LIVE)
         self._metadata = self._read_metadata()
         self._topics: dict[str, TopicVerdict] = {}
 
