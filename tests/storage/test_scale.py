@@ -106,7 +106,7 @@ def test_a_start_after_a_clean_stop_opens_no_more_than_it_needs(place):
         f"{8:020d}.log": PARTITIONS,
         f"{8:020d}.index": PARTITIONS,
     }
-    assert (files.opened - 1, files.renamed) == (0, 0)  # one lock, and nothing that changes the disk
+    assert (files.opened, files.renamed) == (0, 0)
     assert [log.log_end_offset for log in logs] == [12] * PARTITIONS
     place.crash(logs)
 
