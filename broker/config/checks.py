@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 _RANGED_KINDS = ("group.consumer", "group.share", "group.streams")
 _RANGED_TIMES = ("session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms")
+_CLEANER_THREAD_BYTES_MIN = 1 << 20
 _SHARE_LIMITS = ("record.lock.duration.ms", "delivery.count.limit", "partition.max.record.locks")
 
 
 def check_layers(layers: ConfigLayers) -> None:
     """ConfigValueError for the first rule that the values in force break."""
     _check_times(layers)
+    _check_cleaner(layers)
     _check_limits(layers)
     for kind in _RANGED_KINDS:
         for time in _RANGED_TIMES:
@@ -34,6 +36,15 @@ def _check_times(layers: ConfigLayers) -> None:
     if layers.chain_ms("log.retention.ms") == 0:
         raise ConfigValueError("log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
     _require_order(layers, "log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms")
+
+
+def _check_cleaner(layers: ConfigLayers) -> None:
+    threads = int(_number(layers, "log.cleaner.threads"))
+    if threads < 1:
+        # Kafka divides by it and says no more than that.
+        raise ConfigValueError("log.cleaner.threads must be greater than or equal to 1")
+    if _number(layers, "log.cleaner.dedupe.buffer.size") // threads <= _CLEANER_THREAD_BYTES_MIN:
+        raise ConfigValueError("log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.")
 
 
 def _check_limits(layers: ConfigLayers) -> None:

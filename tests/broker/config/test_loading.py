@@ -113,6 +113,11 @@ def test_a_path_beyond_ascii_is_read_as_it_was_written(properties, tmp_path):
         ("advertised.listeners=OTHER://a:1", "OTHER://a:1 belongs to no listener; listeners has PLAINTEXT"),
         ("listener.security.protocol.map=A:B", f"'A:B' is not NAME:PROTOCOL with one of {', '.join(PROTOCOLS)}"),
         ("log.roll.ms=0", "log.roll.ms must be greater than or equal to 1"),
+        ("log.cleaner.threads=0", "log.cleaner.threads must be greater than or equal to 1"),
+        (
+            "log.cleaner.dedupe.buffer.size=1048576",
+            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+        ),
         ("log.retention.ms=0", "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
         ("max.connections.per.ip.overrides=a", "'a' is not ADDRESS:LIMIT"),
         ("default.replication.factor=0", "default.replication.factor must be 1: there is one broker"),
