@@ -67,12 +67,38 @@ def handle(
     request: ProduceRequest, context: RequestContext, services: Services
 ) -> ProduceResponse | Deferred[ProduceResponse] | None:
     """Append every batch in the order of the request, then answer the fetches that waited for them."""
+    if request.transactional_id is None:
+        return _append_all(request, context, services, None)
+    refusals = _refusals(request, context.api_version, services)
+    if not services.commits.pending or request.acks == 0:
+        return _append_all(request, context, services, refusals)
+    # A batch must not outlive the record that makes its partition part of the transaction: nobody would ever end it.
+    _keep(request)
+    answer: Deferred[ProduceResponse] = services.commits.then(
+        partial(_append_all, request, context, services, refusals), context.connection
+    )
+    return answer
+
+
+def _keep(request: ProduceRequest) -> None:
+    """Copy the batches out of the frame, which is gone when the handler returns."""
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            if isinstance(data.records, memoryview):
+                data.records = memoryview(bytearray(data.records))
+
+
+def _append_all(
+    request: ProduceRequest,
+    context: RequestContext,
+    services: Services,
+    refusals: dict[TopicPartition, Refusal] | None,
+) -> ProduceResponse | Deferred[ProduceResponse] | None:
     version = context.api_version
     by_id = version >= _FIRST_VERSION_WITH_TOPIC_IDS
     acks = request.acks
     now_ms = services.clock.now_ms()
     partitions = services.partitions
-    refusals = _refusals(request, by_id, version, services)
     responses = []
     written: list[tuple[Partition, PartitionProduceResponse]] = []
     failed = None
@@ -137,12 +163,10 @@ def _when_committed(
     return deferred
 
 
-def _refusals(
-    request: ProduceRequest, by_id: bool, version: int, services: Services
-) -> dict[TopicPartition, Refusal] | None:
-    """What the transaction coordinator has against the request's batches; None where it is not asked."""
-    if request.transactional_id is None:
-        return None
+def _refusals(request: ProduceRequest, version: int, services: Services) -> dict[TopicPartition, Refusal]:
+    """What the transaction coordinator has against the request's batches."""
+    assert request.transactional_id is not None
+    by_id = version >= _FIRST_VERSION_WITH_TOPIC_IDS
     partitions = services.partitions
     batches = []
     for topic in request.topic_data:

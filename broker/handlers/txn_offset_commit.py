@@ -21,6 +21,7 @@ from ...protocol.messages.txn_offset_commit import (
 from ...protocol.record_batch import TRANSACTIONAL_BIT, BatchHeader
 from ..coordinators.group_effects import append_error
 from ..coordinators.offset_commits import OffsetToCommit, is_metadata_too_large
+from ..request import Deferred
 from ..runtime.transaction_verification import txn_offset_commit_support, verify
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 _FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
 
 
-def handle(request: TxnOffsetCommitRequest, context: RequestContext, services: Services) -> TxnOffsetCommitResponse:
+def handle(
+    request: TxnOffsetCommitRequest, context: RequestContext, services: Services
+) -> TxnOffsetCommitResponse | Deferred[TxnOffsetCommitResponse]:
     """Commit what can be committed; what the group says holds for all partitions that exist."""
     commits: list[OffsetToCommit] = []
     accepted: list[TxnOffsetCommitResponsePartition] = []
@@ -59,9 +62,17 @@ def handle(request: TxnOffsetCommitRequest, context: RequestContext, services: S
                     partition.committed_metadata,
                 )
             )
-    if accepted:
-        _commit(request, commits, accepted, context.api_version, services)
-    return answer
+    if not accepted:
+        return answer
+    code = _ask_coordinators(request, context.api_version, services)
+
+    def act() -> TxnOffsetCommitResponse:
+        _commit(request, commits, accepted, code, services)
+        return answer
+
+    # Pending offsets must not outlive the record that makes the group part of the transaction.
+    held: TxnOffsetCommitResponse | Deferred[TxnOffsetCommitResponse] = services.commits.then(act, context.connection)
+    return held
 
 
 def _has(image: TopicImage, index: int) -> bool:
@@ -72,31 +83,34 @@ def _commit(
     request: TxnOffsetCommitRequest,
     commits: list[OffsetToCommit],
     answers: list[TxnOffsetCommitResponsePartition],
-    version: int,
+    code: ErrorCode,
     services: Services,
 ) -> None:
-    """Ask coordinators and group, and set their answer for every partition; `commits` and `answers` go in step."""
+    """Commit unless `code` says no, and set the answer for every partition; `commits` and `answers` go in step."""
     units_max = services.config.offset_metadata_max_bytes
-    fitting = [commit for commit in commits if not is_metadata_too_large(commit.metadata, units_max)]
-    code = _ask(request, fitting, version, services)
-    if code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and version < _FIRST_VERSION_WITH_LOAD_IN_PROGRESS:
-        code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    hosted = services.groups.hosting(request.group_id)
+    if code is ErrorCode.NONE and hosted is None:
+        code = ErrorCode.NOT_COORDINATOR
+    if code is ErrorCode.NONE and hosted is not None:
+        fitting = [commit for commit in commits if not is_metadata_too_large(commit.metadata, units_max)]
+        code = services.groups.commit_in_transaction(hosted, request, fitting)
     for commit, answer in zip(commits, answers, strict=True):
         answer.error_code = code
         if code is ErrorCode.NONE and is_metadata_too_large(commit.metadata, units_max):
             answer.error_code = ErrorCode.OFFSET_METADATA_TOO_LARGE
 
 
-def _ask(request: TxnOffsetCommitRequest, commits: list[OffsetToCommit], version: int, services: Services) -> ErrorCode:
+def _ask_coordinators(request: TxnOffsetCommitRequest, version: int, services: Services) -> ErrorCode:
+    """Whether the producer may write to the group's log, of which it becomes part where the version says so."""
     if not request.group_id:
         return ErrorCode.INVALID_GROUP_ID
     hosted = services.groups.hosting(request.group_id)
     if hosted is None:
         return ErrorCode.NOT_COORDINATOR
-    code = _verify(request, hosted, version, services)
-    if code is not ErrorCode.NONE:
-        return append_error(code)
-    return services.groups.commit_in_transaction(hosted, request, commits)
+    code = append_error(_verify(request, hosted, version, services))
+    if code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and version < _FIRST_VERSION_WITH_LOAD_IN_PROGRESS:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE
+    return code
 
 
 def _verify(request: TxnOffsetCommitRequest, hosted: HostedShard, version: int, services: Services) -> ErrorCode:

@@ -2,12 +2,14 @@
 
 Most logs acknowledge what the operating system has taken. One that syncs each record (the metadata, a topic with
 `flush.messages`) commits later, and a handler that answers at once would be too early: its answer is held back here.
+The same goes for a second write that is only right when the first one lasts.
 When the disk fails instead, the connection ends, since the client must not take the change for made; it asks again.
 Kafka: a write event of the coordinators and of the controller, completed when the high watermark has passed it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..request import Deferred
@@ -31,39 +33,47 @@ class CommitBarrier:
 
     def hold(self, answer: Any, connection: ConnectionInfo) -> Any:
         """The answer for when everything that is pending is committed; None stays None, since nobody waits for it."""
-        pending, self.pending = self.pending, []
         if answer is None:
+            self.pending = []
             return None
-        held = _HeldAnswer(len(pending) + 1, connection)
-        for when_committed in pending:
-            when_committed(held.committed)
+        held: Deferred[Any] = Deferred()
         if isinstance(answer, Deferred):
-            held.deferred.on_abandon = answer.abandon
-            answer.when_complete(held.answered)
-        else:
-            held.answered(answer)
-        return held.deferred
+            held.on_abandon = answer.abandon
+        self._when_committed(partial(_complete, held, answer), connection)
+        return held
+
+    def then(self, act: Callable[[], Any], connection: ConnectionInfo) -> Any:
+        """What `act` answers; where something is pending it acts when that is committed. It must answer something."""
+        if not self.pending:
+            return act()
+        deferred: Deferred[Any] = Deferred()
+
+        def go_on() -> None:
+            answer = act()
+            _complete(deferred, self.hold(answer, connection) if self.pending else answer)
+
+        self._when_committed(go_on, connection)
+        return deferred
+
+    def _when_committed(self, go_on: Callable[[], None], connection: ConnectionInfo) -> None:
+        pending, self.pending = self.pending, []
+        missing = len(pending)
+
+        def told(error: OSError | None) -> None:
+            nonlocal missing
+            if error is not None:
+                connection.close(f"a change could not be brought to the disk: {error}")
+                return
+            missing -= 1
+            if not missing:
+                go_on()
+
+        for when_committed in pending:
+            when_committed(told)
 
 
-class _HeldAnswer:
-    """One answer, and how many things it still waits for."""
-
-    __slots__ = ("_answer", "_connection", "_missing", "deferred")
-
-    def __init__(self, missing: int, connection: ConnectionInfo) -> None:
-        self._missing = missing
-        self._connection = connection
-        self._answer: Any = None
-        self.deferred: Deferred[Any] = Deferred()
-
-    def answered(self, answer: Any) -> None:
-        self._answer = answer
-        self.committed(None)
-
-    def committed(self, error: OSError | None) -> None:
-        if error is not None:
-            self._connection.close(f"a change could not be brought to the disk: {error}")
-            return
-        self._missing -= 1
-        if not self._missing:
-            self.deferred.complete(self._answer)
+def _complete(deferred: Deferred[Any], answer: Any) -> None:
+    if isinstance(answer, Deferred):
+        answer.when_complete(deferred.complete)
+    else:
+        deferred.complete(answer)

@@ -119,13 +119,15 @@ class DataBroker(GroupBroker):
         response = self.ask(produce, request, version)
         return None if response is None else response.responses[0].partition_responses
 
-    def start_produce(self, topic: str, records: bytes | None = None) -> Deferred[Any]:
-        """The parked answer to a batch for the first partition of a topic that is synced."""
+    def start_produce(
+        self, topic: str, records: bytes | None = None, *, version: int = 9, **fields: Any
+    ) -> Deferred[Any]:
+        """The parked answer to a batch for the first partition of a topic, where something must be synced first."""
         data = [PartitionProduceData(index=0, records=batch() if records is None else records)]
         request = ProduceRequest(
-            acks=-1, timeout_ms=1000, topic_data=[TopicProduceData(name=topic, partition_data=data)]
+            acks=-1, timeout_ms=1000, topic_data=[TopicProduceData(name=topic, partition_data=data)], **fields
         )
-        answer = self.ask(produce, request, 9)
+        answer = self.ask(produce, request, version)
         assert isinstance(answer, Deferred)
         return answer
 

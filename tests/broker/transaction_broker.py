@@ -122,7 +122,12 @@ class TransactionBroker(DataBroker):
         )
         return self.ask(list_offsets, request, 9).topics[0].partitions[0].offset
 
-    def commit_offset(self, producer, offset, *, version=5, group="g", topic="t", **fields):
+    def commit_offset(self, producer, offset, **fields):
+        answer = self.start_commit_offset(producer, offset, **fields)
+        return ErrorCode(answer.topics[0].partitions[0].error_code).name
+
+    def start_commit_offset(self, producer, offset, *, version=5, group="g", topic="t", **fields):
+        """The answer, or the parked one where something must be synced first."""
         request = TxnOffsetCommitRequest(
             transactional_id=NAME,
             group_id=group,
@@ -136,8 +141,7 @@ class TransactionBroker(DataBroker):
             ],
             **fields,
         )
-        answer = self.ask(txn_offset_commit, request, version)
-        return ErrorCode(answer.topics[0].partitions[0].error_code).name
+        return self.ask(txn_offset_commit, request, version)
 
     def fetch_offset(self, *, stable=True):
         request = OffsetFetchRequest(

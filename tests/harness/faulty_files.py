@@ -108,6 +108,7 @@ class FaultyFiles(OsFiles):
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        self._prefix = os.fspath(root)
         self.calls: list[Call] = []
         """All calls, those that failed too."""
         self.failed: list[Call] = []
@@ -258,14 +259,14 @@ class FaultyFiles(OsFiles):
         self._do(_Step("change", folder, name, "", self._tree.number_of(folder, name)))
 
     def _parent(self, path: str) -> tuple[int, str]:
-        parts = Path(path).relative_to(self.root).parts
+        *folders, name = os.path.relpath(path, self._prefix).split(os.sep)
         number = 0
-        for part in parts[:-1]:
-            number = self._tree.number_of(number, part)
-        return number, parts[-1] if parts else ""
+        for folder in folders:
+            number = self._tree.number_of(number, folder)
+        return number, "" if name == os.curdir else name
 
     def _is_below(self, path: str) -> bool:
-        return Path(path).is_relative_to(self.root)
+        return path == self._prefix or path.startswith(self._prefix + os.sep)
 
 
 class _Numbered:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from ottla.broker.handlers import (
     add_offsets_to_txn,
@@ -22,6 +24,7 @@ from ottla.protocol.messages.init_producer_id import InitProducerIdRequest
 from ottla.protocol.messages.list_transactions import ListTransactionsRequest
 
 from ..data_broker import DataBroker, batch
+from ..group_broker import arrived
 from ..transaction_broker import NAME, TransactionBroker
 
 
@@ -305,3 +308,43 @@ def test_a_late_marker_of_version_2_does_not_end_the_next_transaction(broker):
     broker.send(producer, 0)
     assert broker.mark(producer, transaction_version=2) == [(producer[0], "t", 0, "INVALID_PRODUCER_EPOCH")]
     assert broker.described()[1] == "Ongoing"
+
+
+class TestSyncedState:
+    """`flush.messages` on `__transaction_state`: nothing may outlive the record that makes it part of a transaction."""
+
+    @pytest.fixture
+    def synced(self, broker):
+        broker.producer = broker.begin()
+        broker.metadata.set_configs(2, "__transaction_state", {"flush.messages": "1"})
+        broker.background.hold = True
+        return broker
+
+    def test_a_batch_waits_until_its_partition_is_known_to_be_part_of_the_transaction(self, synced):
+        records = batch(producer_id=synced.producer[0], producer_epoch=0, base_sequence=0, is_transactional=True)
+        log = synced.partitions.get("t", 0).log
+        waiting = synced.start_produce("t", records, version=12, transactional_id=NAME)
+        assert log.log_end_offset == 0
+        synced.background.finish_all()
+        assert log.log_end_offset == 1
+        assert arrived(waiting, 12).responses[0].partition_responses[0].error_code == 0
+        assert synced.described()[2] == [("t", 0)]
+
+    def test_pending_offsets_wait_until_the_group_is_part_of_the_transaction(self, synced):
+        waiting = synced.start_commit_offset(synced.producer, 7)
+        assert synced.fetch_offset() == ("NONE", -1)
+        synced.background.finish_all()
+        assert arrived(waiting, 5).topics[0].partitions[0].error_code == 0
+        assert synced.fetch_offset() == ("UNSTABLE_OFFSET_COMMIT", -1)
+
+    def test_a_disk_that_fails_keeps_the_batch_out_and_ends_the_connection(self, synced, monkeypatch):
+        def fail(descriptor):
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(synced.disk, "fsync", fail)
+        records = batch(producer_id=synced.producer[0], producer_epoch=0, base_sequence=0, is_transactional=True)
+        waiting = synced.start_produce("t", records, version=12, transactional_id=NAME)
+        synced.background.finish_all()
+        assert not waiting.is_complete
+        assert synced.partitions.get("t", 0).log.log_end_offset == 0
+        assert synced.closed == ["a change could not be brought to the disk: [Errno 5] Input/output error"]

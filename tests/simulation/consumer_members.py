@@ -1,0 +1,195 @@
+"""Consumers of the next-generation protocol (KIP-848) and the invariant of their group.
+
+A partition that another member was given is never confirmed to its old owner again, and an acknowledged offset never
+goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ottla.protocol.errors import ErrorCode
+from ottla.protocol.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+    TopicPartitions,
+)
+from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
+from ottla.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from ottla.protocol.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopics,
+    OffsetFetchResponse,
+)
+
+from .network import Client, ConnectionLostError
+
+if TYPE_CHECKING:
+    from .world import World
+
+SESSION_S = 10.0
+HEARTBEAT_S = 3.0
+
+
+class Grants:
+    """Who was given which partition last, and when it heard of it; what was committed."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, tuple[str, float]] = {}
+        self.committed: dict[int, int] = {}
+
+    def given(self, partition: int, member_id: str, now_s: float) -> None:
+        self._owners[partition] = (member_id, now_s)
+
+    def confirmed(self, partitions: list[int], member_id: str, asked_s: float) -> None:
+        """A member's heartbeat was answered without taking these from it."""
+        for partition in partitions:
+            owner, since_s = self._owners[partition]
+            assert owner == member_id or since_s > asked_s, f"partition {partition} has two owners"
+
+    def commit(self, partition: int, offset: int) -> None:
+        self.committed[partition] = max(self.committed.get(partition, -1), offset)
+
+
+class ConsumerMember:
+    """One consumer; whoever lost its place joins again with a new id."""
+
+    def __init__(self, world: World, name: str, group: str, topic: str, topic_id: bytes, grants: Grants) -> None:
+        self.name = name
+        self.owned: list[int] = []
+        self._world = world
+        self._group = group
+        self._topic = topic
+        self._topic_id = topic_id
+        self._grants = grants
+        self._client = Client(world, name)
+        self._positions: dict[int, int] = {}
+        self._is_over = False
+        self._begin_anew()
+
+    def end(self) -> None:
+        """Leave when it is convenient."""
+        self._is_over = True
+
+    def _begin_anew(self) -> None:
+        self._member_id = str(uuid.UUID(int=self._world.chance.getrandbits(128)))
+        self.epoch = 0
+        self.owned = []
+        self._tells_owned = True
+
+    async def run(self) -> None:
+        while not self._is_over:
+            try:
+                await self._beat()
+                if self.owned:
+                    await self._commit()
+            except ConnectionLostError:
+                # What the lost answer said comes again when everything is told in full.
+                self._tells_owned = True
+            await asyncio.sleep(HEARTBEAT_S * (0.5 + self._world.chance.random() / 2))
+            if self._world.chance.random() < 0.03:
+                await asyncio.sleep(SESSION_S * 2)  # too long: the group goes on without it
+        await self._leave()
+
+    async def _beat(self) -> None:
+        if not self.epoch:
+            keys = FindCoordinatorRequest(key_type=0, coordinator_keys=[self._group])
+            await self._client.ask(keys, FindCoordinatorResponse, 4)
+        asked_s = self._world.loop.time()
+        owned_then = list(self.owned)
+        answer = await self._client.ask(self._heartbeat(), ConsumerGroupHeartbeatResponse, 1)
+        if answer.error_code in (ErrorCode.FENCED_MEMBER_EPOCH, ErrorCode.UNKNOWN_MEMBER_ID):
+            self._begin_anew()
+        elif answer.error_code in (ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR):
+            self._tells_owned = True
+        else:
+            assert answer.error_code == 0, (ErrorCode(answer.error_code).name, answer.error_message)
+            await self._take(answer, owned_then, asked_s)
+
+    def _heartbeat(self) -> ConsumerGroupHeartbeatRequest:
+        request = ConsumerGroupHeartbeatRequest(
+            group_id=self._group, member_id=self._member_id, member_epoch=self.epoch
+        )
+        if not self.epoch or self._tells_owned:
+            owned = [TopicPartitions(topic_id=self._topic_id, partitions=self.owned)] if self.owned else []
+            request.topic_partitions = owned
+            request.subscribed_topic_names = [self._topic]
+            request.rebalance_timeout_ms = 30_000
+        return request
+
+    async def _take(self, answer: Any, owned_then: list[int], asked_s: float) -> None:
+        self.epoch = answer.member_epoch
+        self._tells_owned = False
+        if answer.assignment is None:
+            self._grants.confirmed(owned_then, self._member_id, asked_s)
+            return
+        wanted = [index for topic in answer.assignment.topic_partitions for index in topic.partitions]
+        kept = [index for index in self.owned if index in wanted]
+        self._grants.confirmed(kept, self._member_id, asked_s)
+        added = [index for index in wanted if index not in kept]
+        self._tells_owned = True  # tell what was given up, and what was taken
+        self.owned = kept
+        for index in added:
+            self._grants.given(index, self._member_id, self._world.loop.time())
+        await self._fetch_positions(added)
+        self.owned = kept + added
+
+    async def _fetch_positions(self, added: list[int]) -> None:
+        if not added:
+            return
+        known = {index: self._grants.committed.get(index, -1) for index in added}
+        group = OffsetFetchRequestGroup(
+            group_id=self._group,
+            member_id=self._member_id,
+            member_epoch=self.epoch,
+            topics=[OffsetFetchRequestTopics(name=self._topic, partition_indexes=added)],
+        )
+        answer = await self._client.ask(OffsetFetchRequest(groups=[group]), OffsetFetchResponse, 9)
+        if answer.groups[0].error_code:
+            raise ConnectionLostError  # as good as lost: the next heartbeat tells why
+        for partition in answer.groups[0].topics[0].partitions:
+            index, offset = partition.partition_index, partition.committed_offset
+            assert offset >= known[index], f"partition {index} went back to {offset} from {known[index]}"
+            self._positions[index] = max(offset, 0)
+
+    async def _commit(self) -> None:
+        offsets = {index: self._positions[index] + self._world.chance.randint(1, 5) for index in self.owned}
+        partitions = [OffsetCommitRequestPartition(partition_index=p, committed_offset=o) for p, o in offsets.items()]
+        request = OffsetCommitRequest(
+            group_id=self._group,
+            generation_id_or_member_epoch=self.epoch,
+            member_id=self._member_id,
+            topics=[OffsetCommitRequestTopic(name=self._topic, partitions=partitions)],
+        )
+        answer = await self._client.ask(request, OffsetCommitResponse, 9)
+        for result in answer.topics[0].partitions:
+            if not result.error_code:
+                self._positions[result.partition_index] = offsets[result.partition_index]
+                self._grants.commit(result.partition_index, offsets[result.partition_index])
+        self._world.acknowledged()
+
+    async def _leave(self) -> None:
+        request = ConsumerGroupHeartbeatRequest(group_id=self._group, member_id=self._member_id, member_epoch=-1)
+        try:
+            await self._client.ask(request, ConsumerGroupHeartbeatResponse, 1)
+        except ConnectionLostError:
+            return  # its session ends by itself
+
+
+async def check_consumer_group(members: list[ConsumerMember], partitions: int) -> None:
+    """Once nothing befalls the broker any more, all members are in one epoch and own everything, once."""
+    for _ in range(200):
+        await asyncio.sleep(1.0)
+        owned = sorted(partition for member in members for partition in member.owned)
+        if owned == list(range(partitions)) and len({member.epoch for member in members}) == 1:
+            return
+    told = [(member.name, member.epoch, member.owned) for member in members]
+    raise AssertionError(f"the group did not become stable: {told}")
