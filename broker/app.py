@@ -167,7 +167,10 @@ class Broker:
         await self._end_disk_threads()
         metadata = self._services.metadata
         broker_epoch = metadata.image.brokers[self._config.node_id].broker_epoch
-        metadata.close()
+        try:
+            metadata.close()
+        except (Refused, OSError) as error:
+            logger.error("the metadata log could not be closed in good order: %s", error)
         self._directories.close(broker_epoch)
         if self._wake_up is not None:
             self._wake_up.cancel()
@@ -196,7 +199,7 @@ class Broker:
 
     def _take_directories(self) -> LogDirectories:
         config = self._config
-        self._disk_threads = DiskThreads(asyncio.get_running_loop(), config.background_threads, "disk")
+        self._disk_threads = self._new_disk_threads(config.background_threads, "disk")
         environment = StorageEnvironment(
             files=self._files,
             background=self._disk_threads,
@@ -211,6 +214,10 @@ class Broker:
             new_uuid=_random_uuid,
             read_only=config.read_only,
         )
+
+    def _new_disk_threads(self, count: int, name: str) -> DiskThreads:
+        """Threads beside the loop that runs now; whoever simulates a broker has other ones."""
+        return DiskThreads(asyncio.get_running_loop(), count, name)
 
     def _read_metadata(self, directories: LogDirectories) -> ClusterMetadata:
         """Read the metadata log and change nothing: what is not understood, or not ours, is not written to."""
@@ -311,8 +318,7 @@ class Broker:
     def _start_cleaner(self, services: Services, directories: LogDirectories) -> None:
         config = services.config
         if config.log_cleaner_enable and config.log_cleaner_threads:
-            loop = asyncio.get_running_loop()
-            self._cleaner_threads = DiskThreads(loop, config.log_cleaner_threads, "log-cleaner")
+            self._cleaner_threads = self._new_disk_threads(config.log_cleaner_threads, "log-cleaner")
             self._cleaner = LogCleaner(services, directories, self._cleaner_threads, self._environment.files)
             services.metadata.listeners.append(self._cleaner)
             self._cleaner.start()
