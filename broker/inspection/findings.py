@@ -62,6 +62,13 @@ class Findings:
         if count <= _PER_FILE_MAX:
             self.found.append(Finding(severity, file, position, problem))
 
+    def take(self, other: Findings) -> None:
+        """Take in all findings of another, about other files of the same directory."""
+        self.found += other.found
+        self.errors += other.errors
+        self.notes += other.notes
+        self._by_file |= other._by_file
+
     def not_shown(self) -> dict[str, int]:
         """By file, how many findings were only counted."""
         return {file: count - _PER_FILE_MAX for file, count in self._by_file.items() if count > _PER_FILE_MAX}

@@ -12,9 +12,9 @@ from ...storage.offset_checkpoints import LOG_START_OFFSETS
 from ..metadata.image import ResourceType
 from ..metadata.quorum_state import read_quorum_state
 from ..metadata.topic_names import GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC, TRANSACTION_STATE_TOPIC
-from .identity import Identity, read_identity
+from .identity import Identity, State, read_identity
 from .internal_records import GROUP_KINDS, SHARE_STATE_KINDS, TRANSACTION_KINDS, committed_records
-from .listing import METADATA_TOPIC, Listing, list_directory
+from .listing import METADATA_TOPIC, Listing, list_directory, listed_again
 from .partition_summary import PartitionSummary, summarize
 from .stored_groups import StoredGroup, StoredGroups
 from .stored_metadata import StoredMetadata, read_metadata
@@ -105,10 +105,7 @@ def inspect_directory(path: str) -> Inspection:
     metadata = _metadata(listing, identity)
     problems += metadata.problems if metadata is not None else []
     starts = _log_starts(listing, problems)
-    summaries = [
-        summarize(folder, starts.get(TopicPartition(folder.topic, folder.partition), 0))
-        for folder in listing.partitions
-    ]
+    summaries = _summaries(listing, starts, is_live=identity.state is State.LIVE)
     topics = _topics(summaries, metadata, identity)
     return Inspection(
         identity=identity,
@@ -152,6 +149,21 @@ def _log_starts(listing: Listing, problems: list[str]) -> dict[TopicPartition, i
     except OSError as error:
         problems.append(f"{error.filename}: {error.strerror}")
     return {}
+
+
+def _summaries(listing: Listing, starts: dict[TopicPartition, int], *, is_live: bool) -> list[PartitionSummary]:
+    """All partitions; one that a running broker changed while it was looked at is looked at again."""
+    found = []
+    for folder in listing.partitions:
+        start = starts.get(TopicPartition(folder.topic, folder.partition), 0)
+        summary = summarize(folder, start)
+        if is_live and summary.problems:
+            again = listed_again(folder)
+            if again is None:
+                continue
+            summary = summarize(again, start)
+        found.append(summary)
+    return found
 
 
 def _topics(

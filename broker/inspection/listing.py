@@ -84,6 +84,16 @@ class Listing:
         return next(wanted, None)
 
 
+def listed_again(folder: PartitionFolder) -> PartitionFolder | None:
+    """The folder as it is now; None when it is gone. Raises OSError."""
+    try:
+        with os.scandir(folder.path) as entries:
+            sizes = {entry.name: _size(entry) for entry in entries}
+    except FileNotFoundError:
+        return None
+    return PartitionFolder(folder.path, folder.topic, folder.partition, sizes)
+
+
 def by_folder(listing: Listing) -> list[Leftover]:
     """One entry for all that is left over in a folder for the same reason."""
     found: dict[tuple[str, str], list[Leftover]] = {}
@@ -123,6 +133,8 @@ def _take_folder(listing: Listing, name: str) -> None:
     try:
         with os.scandir(path) as entries:
             sizes = {entry.name: _size(entry) for entry in entries}
+    except FileNotFoundError:
+        return  # a running broker has just removed it
     except OSError as error:
         listing.unreadable.append((path, error.strerror or str(error)))
         return

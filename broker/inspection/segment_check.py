@@ -42,6 +42,15 @@ class Totals:
     records: int = 0
     not_decoded: dict[str, int] = field(default_factory=dict)
 
+    def add(self, other: Totals) -> None:
+        """Count what was read elsewhere as well."""
+        self.segments += other.segments
+        self.bytes += other.bytes
+        self.batches += other.batches
+        self.records += other.records
+        for codec, count in other.not_decoded.items():
+            self.not_decoded[codec] = self.not_decoded.get(codec, 0) + count
+
 
 @dataclass(slots=True)
 class PartitionWalk:

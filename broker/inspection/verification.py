@@ -11,7 +11,7 @@ from ...storage.offset_checkpoints import LOG_START_OFFSETS, RECOVERY_POINTS
 from .directory_check import check_checkpoints, check_identity, check_presence, read_checkpoints
 from .findings import Findings
 from .identity import Identity, State, read_identity
-from .listing import METADATA_TOPIC, Listing, by_folder, list_directory
+from .listing import METADATA_TOPIC, Listing, by_folder, list_directory, listed_again
 from .metadata_check import check_metadata
 from .partition_check import Expectation, check_partition
 from .segment_check import Totals
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .listing import PartitionFolder
     from .progress import Progress
 
+_LOOKS_AT_LIVE: Final = 3
 _METADATA_TOPIC_ID: Final = bytes(15) + b"\x01"
 
 
@@ -49,12 +50,7 @@ class Verification:
         """What was read of all topics."""
         total = Totals()
         for topic in self.topics.values():
-            total.segments += topic.totals.segments
-            total.bytes += topic.totals.bytes
-            total.batches += topic.totals.batches
-            total.records += topic.totals.records
-            for codec, count in topic.totals.not_decoded.items():
-                total.not_decoded[codec] = total.not_decoded.get(codec, 0) + count
+            total.add(topic.totals)
         return total
 
 
@@ -106,24 +102,37 @@ class _Run:
         return read_metadata(folder, self._identity.cluster_id or "", int(node_id) if node_id.isdecimal() else -1)
 
     def _check(self, folder: PartitionFolder, log_start_offset: int, recovery_point: int) -> int:
-        topic = self._topics.setdefault(folder.topic, TopicVerdict())
-        topic.partitions += 1
-        errors, notes = self._findings.errors, self._findings.notes
+        is_live = self._identity.state is State.LIVE
         expected = Expectation(
             topic_id=self._topic_id(folder.topic),
             log_start_offset=log_start_offset,
             recovery_point=recovery_point,
             is_clean=self._identity.state is State.CLEAN,
-            is_live=self._identity.state is State.LIVE,
+            is_live=is_live,
         )
-        end_offset = check_partition(
-            folder, expected, self._findings, self._progress, topic.totals, with_records=self._with_records
-        )
-        if folder.topic == METADATA_TOPIC and self._metadata is not None:
-            check_metadata(self._listing, folder, self._metadata, self._findings)
-        topic.errors += self._findings.errors - errors
-        topic.notes += self._findings.notes - notes
+        found, totals, end_offset = self._check_folder(folder, expected)
+        for _ in range(_LOOKS_AT_LIVE - 1):
+            if not (is_live and found.errors):
+                break
+            # A running broker puts compacted segments in place of others while they are read.
+            again = listed_again(folder)
+            if again is None:
+                return end_offset
+            found, totals, end_offset = self._check_folder(again, expected)
+        self._findings.take(found)
+        topic = self._topics.setdefault(folder.topic, TopicVerdict())
+        topic.partitions += 1
+        topic.errors += found.errors
+        topic.notes += found.notes
+        topic.totals.add(totals)
         return end_offset
+
+    def _check_folder(self, folder: PartitionFolder, expected: Expectation) -> tuple[Findings, Totals, int]:
+        found, totals = Findings(self._listing.path, is_live=expected.is_live), Totals()
+        end_offset = check_partition(folder, expected, found, self._progress, totals, with_records=self._with_records)
+        if folder.topic == METADATA_TOPIC and self._metadata is not None:
+            check_metadata(self._listing, folder, self._metadata, found)
+        return found, totals, end_offset
 
     def _topic_id(self, topic: str) -> bytes | None:
         if topic == METADATA_TOPIC:
