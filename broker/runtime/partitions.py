@@ -50,16 +50,14 @@ class Partition:
         "watches",
     )
 
-    def __init__(
-        self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log, flushed_ms: int = 0
-    ) -> None:
+    def __init__(self, topic: str, topic_id: bytes, index: int, leader_epoch: int, log: Log) -> None:
         self.topic = topic
         self.topic_id = topic_id
         self.index = index
         self.leader_epoch = leader_epoch
         self.log = log
         self.offline_reason: str | None = None
-        self.flushed_ms = flushed_ms
+        self.flushed_ms = 0
         self.is_committed = True
         """Whether the high watermark is the end of the log."""
         self.watches: dict[Watch, None] = {}
@@ -299,13 +297,20 @@ class Partitions(MetadataListener):
             partition.take_offline(log.problem)
         return partition
 
-    def reopen(self) -> None:
-        """Try again to open what could not be opened for want of room, or of descriptors."""
+    def is_partly_offline(self, topic: str) -> bool:
+        """Whether some partition of a topic cannot be read."""
+        return any(partition.offline_reason is not None for partition in self._by_name.get(topic, {}).values())
+
+    def reopen(self) -> list[str]:
+        """Try again to open what could not be opened for want of room, or of descriptors; return the topics tried."""
+        tried = []
         for topic in list(self._image.topics_by_name.values()):
             partitions = self._by_id.get(topic.topic_id, {})
             for index, partition in partitions.items():
                 if isinstance(partition.log, UnavailableLog) and partition.log.may_pass:
                     self._reopen(topic, topic.partitions[index], partition)
+                    tried.append(topic.name)
+        return tried
 
     def _reopen(self, topic: TopicImage, image: PartitionImage, partition: Partition) -> None:
         directory_id = image.directories[0] if image.directories else bytes(16)
