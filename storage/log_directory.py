@@ -14,12 +14,13 @@ import logging
 import os
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .checkpoints import CorruptFile, TopicPartition, read_partition_metadata, write_partition_metadata
 from .directory_lock import DirectoryLock, LockHeld
-from .files import remove_if_present, remove_tree, sync_directory, write_file
+from .files import remove_if_present, remove_tree, sync_directory, sync_if_present, write_file
 from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
 from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
 from .read_only import ReadOnlyFiles, ReadOnlyLog, open_log_read_only
@@ -39,6 +40,8 @@ CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 
 _NO_ID = bytes(16)
 _NAME_CHARACTERS_MAX = 255
+_SYNCED_TOGETHER_FROM = 64
+_SYNC_THREADS = 8
 _PARTITION_FOLDER = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)")
 _DELETE_SUFFIX = "-delete"
 _STRAY_SUFFIX = "-stray"
@@ -350,14 +353,38 @@ class LogDirectory:
     def _close_logs(self) -> list[OSError]:
         """Close each log, whatever becomes of the others."""
         failures = []
+        refused = self._sync_together()
         for log in self.logs.values():
             try:
+                if log.directory in refused:
+                    raise refused[log.directory]
                 log.close()
             except OSError as error:
                 logger.error("%s could not be closed in good order: %s", log.directory, error)
                 log.abandon()
                 failures.append(error)
         return failures
+
+    def _sync_together(self) -> dict[str, OSError]:
+        """Bring the batches of many logs to the disk at once; by folder, what the disk refused.
+
+        The file system then commits hundreds of them together. One after the other, each would wait for a commit of
+        its own, and ten thousand partitions would stop for a minute on a slow disk.
+        """
+        unsynced = [log for log in self.logs.values() if log.recovery_point < log.log_end_offset]
+        if len(unsynced) < _SYNCED_TOGETHER_FROM:
+            return {}
+
+        def sync(log: Log) -> OSError | None:
+            try:
+                sync_if_present(self._environment.files, log.active.log.path)
+            except OSError as error:
+                return error
+            return None
+
+        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+            outcomes = list(threads.map(sync, unsynced))
+        return {log.directory: error for log, error in zip(unsynced, outcomes, strict=True) if error is not None}
 
     def _remove_deleted(self) -> None:
         """Nobody reads from the folders of deleted partitions any more; what cannot go waits for the next start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections import Counter
@@ -57,6 +58,18 @@ class CountedFiles(OsFiles):
         os.replace(source, target)
 
 
+class RefusingFiles(OsFiles):
+    """A disk that does not sync the files of one folder."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def fsync(self, descriptor):
+        if self._folder in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EIO, "Input/output error")
+        os.fsync(descriptor)
+
+
 class Place:
     """A log directory with some partitions t-0, t-1 ..., each of three segments."""
 
@@ -64,9 +77,9 @@ class Place:
         self.path = str(path)
         self.config = LogConfig(segment_bytes=400, index_interval_bytes=150)
 
-    def open(self, files=OS_FILES):
+    def open(self, files=OS_FILES, count=PARTITIONS):
         self.directory = LogDirectory.lock(self.path, StorageEnvironment(files=files), node_id=1)
-        return [self.directory.open_log("t", index, TOPIC_ID, self.config, NOW_MS) for index in range(PARTITIONS)]
+        return [self.directory.open_log("t", index, TOPIC_ID, self.config, NOW_MS) for index in range(count)]
 
     def begin(self):
         self.directory.join_cluster("cluster", 1)
@@ -118,6 +131,35 @@ def test_a_stop_that_follows_writes_nothing_into_the_folders(place):
         place.stop()
     assert opened.names == {}
     assert [log.log_end_offset for log in logs] == [12] * PARTITIONS
+
+
+class TestStopOfMany:
+    COUNT = 100
+
+    def test_everything_is_on_the_disk_and_known_to_be(self, place):
+        for log in place.open(count=self.COUNT):
+            append(log, b"more")
+        place.begin()
+        place.stop()
+        logs = place.open(count=self.COUNT)
+        assert place.directory.is_clean
+        assert [log.log_end_offset for log in logs] == [13] * PARTITIONS + [1] * (self.COUNT - PARTITIONS)
+        assert [log.recovery_point for log in logs] == [log.log_end_offset for log in logs]
+        place.crash(logs)
+
+    @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc to tell files by")
+    def test_a_log_that_cannot_be_synced_leaves_the_stop_unclean_and_the_others_closed(self, place):
+        logs = place.open(RefusingFiles("/t-7/"), count=self.COUNT)
+        place.begin()
+        for log in logs:
+            append(log, b"more")
+        with pytest.raises(OSError, match="Input/output error"):
+            place.stop()
+        assert not os.path.exists(os.path.join(place.path, ".kafka_cleanshutdown"))
+        logs = place.open(count=self.COUNT)
+        assert not place.directory.is_clean
+        assert [log.recovery_point == 13 for log in logs[5:9]] == [True, True, False, True]
+        place.crash(logs)
 
 
 def test_after_a_crash_what_was_not_written_is_read_at_its_end_only(place):
