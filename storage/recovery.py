@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..protocol.errors import ProtocolError
-from ..protocol.record_batch import check_crc
+from ..protocol.record_batch import HEADER_BYTES, check_crc
 from .checkpoints import CorruptFile
 from .files import remove_if_present
 from .leader_epochs import LeaderEpochs
@@ -420,13 +420,20 @@ class _Loader:
                 self.log_end_offset = header.next_offset
                 valid_bytes = position + header.size_bytes
         except ProtocolError as error:
-            self._report.notes.append(str(error))
+            if self._is_unused(segment, valid_bytes):
+                segment.cut(valid_bytes)
+            else:
+                self._report.notes.append(str(error))
         cut_bytes = segment.size - valid_bytes
         if cut_bytes:
             segment.cut(valid_bytes)
             self._report.cut_bytes += cut_bytes
         segment.save_indexes()
         return cut_bytes
+
+    def _is_unused(self, segment: Segment, position: int) -> bool:
+        """Whether a file ends here that Kafka made as long as a segment may become, and did not come to shorten."""
+        return self._config.preallocate and not any(os.pread(segment.log.open(), HEADER_BYTES, position))
 
     def _replay(self, segment: Segment, data: memoryview, header: BatchHeader) -> None:
         completed = replay_batch(self.producers, data, header)

@@ -10,6 +10,7 @@ import pytest
 from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.record_batch import stamp
 from ottla.storage.append import AppendError, AppendOrigin
+from ottla.storage.log_config import LogConfig
 from ottla.storage.recovery import NOTHING_KNOWN, OpenedFrom, segment_paths
 
 from .log_home import NOW_MS, append, append_raw, producer_batch, values_of
@@ -60,6 +61,15 @@ class TestAfterACrash:
     @pytest.mark.parametrize("recovery_point", [0, 3, 4, 8, 11, 12, 50])
     def test_whatever_the_recovery_point_said(self, place, log, recovery_point):
         checked(place.reopen_after_crash(log, recovery_point=recovery_point), 12)
+
+    @pytest.mark.parametrize(("preallocate", "level"), [(True, "INFO"), (False, "WARNING")])
+    def test_space_that_was_preallocated_is_no_loss(self, place, log, caplog, preallocate, level):
+        caplog.set_level(logging.INFO)
+        place.config = LogConfig(segment_bytes=400, index_interval_bytes=150, preallocate=preallocate)
+        with place.path(8, ".log").open("ab") as file:
+            file.write(bytes(1 << 20))
+        checked(place.reopen_after_crash(log), 12)
+        assert [record.levelname for record in caplog.records if "Recovered" in record.message] == [level]
 
     def test_a_tail_torn_at_any_byte_is_cut(self, place, log):
         path = place.path(8, ".log")
