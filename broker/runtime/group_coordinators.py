@@ -142,7 +142,16 @@ class GroupCoordinators(MetadataListener):
         """Take over what was set on the broker."""
         self._configs.follow(config)
 
+    def topic_returned(self, topic: str) -> None:
+        """Host what could not be hosted while a partition was off line."""
+        if topic == GROUP_METADATA_TOPIC:
+            self._host_new_partitions()
+
     def _host_new_partitions(self) -> None:
+        if self._partitions.is_partly_offline(GROUP_METADATA_TOPIC):
+            # Which partition keeps a group depends on how many there are: all or none.
+            logger.error("no group is served, since a partition of %s is off line", GROUP_METADATA_TOPIC)
+            return
         while (partition := self._partitions.get(GROUP_METADATA_TOPIC, len(self._hosted))) is not None:
             shard = GroupShard(self._settings, self._configs.consumer, self._configs.image)
             hosted = HostedShard(shard, GroupLog(partition, self._commits), {})

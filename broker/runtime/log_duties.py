@@ -103,7 +103,9 @@ class LogDuties:
     def _write_checkpoints(self) -> Iterator[None]:
         """Try again what a full disk refused when a segment rolled, then write down how far each log is safe."""
         yield from self._for_each(lambda partition: partition.log.sync.request_rolled())
-        self._services.partitions.reopen()
+        for topic in dict.fromkeys(self._services.partitions.reopen()):
+            self._services.groups.topic_returned(topic)
+            self._services.transactions.topic_returned(topic)
         self._directories.checkpoint()
 
     def _look_after_metadata(self) -> Iterator[None]:

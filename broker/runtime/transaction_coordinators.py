@@ -109,7 +109,16 @@ class TransactionCoordinators(MetadataListener):
         if topic.name == TRANSACTION_STATE_TOPIC:
             self._unload()
 
+    def topic_returned(self, topic: str) -> None:
+        """Host what could not be hosted while a partition was off line."""
+        if topic == TRANSACTION_STATE_TOPIC:
+            self._host_new_partitions()
+
     def _host_new_partitions(self) -> None:
+        if self._partitions.is_partly_offline(TRANSACTION_STATE_TOPIC):
+            # Which partition keeps a transactional id depends on how many there are: all or none.
+            logger.error("no transaction is served, since a partition of %s is off line", TRANSACTION_STATE_TOPIC)
+            return
         while (partition := self._partitions.get(TRANSACTION_STATE_TOPIC, len(self._hosted))) is not None:
             hosted = HostedTransactions(TransactionShard(self._new_producer_id), TransactionLog(partition))
             self._hosted.append(hosted)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from ottla.broker.app import StartError
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.create_topics import (
     CreatableTopic,
@@ -110,8 +111,7 @@ class BrokerStory:
         self.written: dict[str, list[bytes]] = {SYNCED: [], PLAIN: []}
         """Values by offset, as far as they were acknowledged or may be there."""
         self._numbers = itertools.count()
-        self.broker = BrokerInThread(data_dir, OPTIONS, files)
-        self.broker.start()
+        self._start()
 
     def live(self) -> None:
         """Topics come, change and go; records are written, offsets committed; the broker stops and starts."""
@@ -141,8 +141,18 @@ class BrokerStory:
 
     def restart(self) -> None:
         self.broker.stop()
+        self._start()
+
+    def _start(self) -> None:
+        """Start; a broker whose disk does not let it is started again when somebody has looked at the disk."""
         self.broker = BrokerInThread(self.data_dir, OPTIONS, self.files)
-        self.broker.start()
+        try:
+            self.broker.start()
+        except StartError as error:
+            self.refusals.append(f"start: {error}")
+            self.files.heal()
+            self.broker = BrokerInThread(self.data_dir, OPTIONS, self.files)
+            self.broker.start()
 
     # What clients do
 
@@ -207,6 +217,7 @@ class BrokerStory:
             self.refusals.append(f"{what}: {error!r}")
             return None
         if answer.error_code != ErrorCode.NONE:
+            self.word.promises.append(Promise(begun, -1, what, value))
             self.refusals.append(f"{what}: {ErrorCode(answer.error_code).name}")
             return None
         self.word.promises.append(Promise(begun, self.files.steps, what, value))

@@ -33,10 +33,8 @@ def lived(folder: Path, call: int = -1, fault: Fault | None = None) -> BrokerSto
     if fault is not None:
         files.fail(call, fault)
     story = BrokerStory(folder, files)
-    try:
-        story.live()
-    finally:
-        story.stop()
+    story.live()
+    story.stop()
     return story
 
 
@@ -74,3 +72,26 @@ def test_what_was_promised_survives_a_loss_of_power(story, lost):
         if (problem := check_after(story, step, LOSSES[lost](step), all_written=lost == "nothing"))
     ]
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:20])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", FAULTS)
+def test_any_call_may_fail(tmp_path, story, name, caplog):
+    problems = []
+    for call in range(list(FAULTS).index(name) * 3 % STRIDE, len(story.files.calls), STRIDE):
+        caplog.clear()
+        try:
+            unlucky = lived(tmp_path / f"{call}", call, FAULTS[name])
+        except Exception as problem:  # noqa: BLE001 (all calls are tried, and all that go wrong are shown)
+            where = traceback.extract_tb(problem.__traceback__)[-1]
+            problems.append(f"call {call}, {os.path.basename(where.filename)}:{where.lineno}: {problem!r}")
+            continue
+        failed = unlucky.files.failed[:1]
+        tracebacks = [record.getMessage() for record in caplog.records if record.exc_info]
+        wrong = [
+            *tracebacks,
+            check_after(unlucky, unlucky.files.steps, NothingLost(), all_written=True),
+            check_after(unlucky, unlucky.files.steps, PowerLoss(), all_written=False),
+        ]
+        problems += [f"call {call}, {failed}: {problem}" for problem in wrong if problem]
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:30])
