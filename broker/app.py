@@ -236,6 +236,8 @@ class Broker:
     def _why_read_only(self, metadata: ClusterMetadata, directories: LogDirectories) -> str | None:
         if self._config.read_only:
             return "ottla.read.only is set"
+        if metadata.is_empty and directories.partition_folders():
+            return "it holds partitions, and the metadata of their cluster is elsewhere"
         return metadata.why_foreign(directories.at(self._config.metadata_log_dir).directory_id)
 
     def _take_metadata_log(self, metadata: ClusterMetadata, directories: LogDirectories) -> ClusterMetadata:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .api_table import APIS, Api, advertised
 from .handlers.read_only import READS, REFUSALS
-from .metadata.held_partitions import show_held
+from .metadata.held_partitions import show_folders, show_held
 
 if TYPE_CHECKING:
     from ..protocol.messages.api_versions import ApiVersion
@@ -47,6 +47,8 @@ def show_held_partitions(services: Services, logs: ReadOnlyLogs, reason: str) ->
     """Open the partitions that are here; one line says what is served, and why nothing will be changed."""
     metadata = services.metadata
     metadata.read_only_reason = reason
+    if metadata.is_empty:
+        show_folders(metadata.image, logs.folders())
     held = show_held(metadata.image, logs.holds)
     services.partitions.open_all()
     logger.warning(

@@ -16,15 +16,15 @@ import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .checkpoints import CorruptFile, TopicPartition, read_partition_metadata, write_partition_metadata
+from .checkpoints import CorruptFile, TopicPartition, read_epochs, read_partition_metadata, write_partition_metadata
 from .directory_lock import DirectoryLock, LockHeld
 from .files import remove_if_present, remove_tree, sync_directory, sync_if_present, write_file
 from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
 from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
 from .read_only import ReadOnlyFiles, ReadOnlyLog, open_log_read_only
-from .recovery import OpenedFrom, open_log
+from .recovery import LEADER_EPOCH_FILE, OpenedFrom, open_log
 from .unavailable_log import UnavailableLog
 
 if TYPE_CHECKING:
@@ -54,6 +54,15 @@ _CHECKPOINT_WAYS_OUT = {
 
 class LogDirectoryError(Exception):
     """A directory that cannot be used; the message names the file and the way out."""
+
+
+class PartitionFolder(NamedTuple):
+    """A partition as its folder names it; the id is None where none is written."""
+
+    topic: str
+    partition: int
+    topic_id: bytes | None
+    leader_epoch: int
 
 
 class LogDirectory:
@@ -191,6 +200,20 @@ class LogDirectory:
             raise LogDirectoryError(f"{error}; restore it from a copy, or remove it: {way_out}") from error
 
     # Logs
+
+    def partition_folders(self) -> list[PartitionFolder]:
+        """What the folders say of themselves, the metadata log's left out. Raises OSError, CorruptFile."""
+        found = []
+        for name in sorted(os.listdir(self.path)):
+            match = _PARTITION_FOLDER.fullmatch(name)
+            if match is not None and match["topic"] != METADATA_TOPIC:
+                path = os.path.join(self.path, name)
+                epochs = read_epochs(os.path.join(path, LEADER_EPOCH_FILE))
+                latest_epoch = epochs[-1][0] if epochs else 0
+                found.append(
+                    PartitionFolder(match["topic"], int(match["partition"]), self._topic_id(path), latest_epoch)
+                )
+        return found
 
     def holds(self, topic: str, partition: int, topic_id: bytes) -> bool:
         """Whether the folder of this very partition is here. Raises CorruptFile."""

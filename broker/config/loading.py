@@ -81,15 +81,16 @@ def build_config(settings: Iterable[Setting], *, port: int | None = None) -> Bro
     """The configuration that `settings` make; a later setting of a key replaces an earlier one. Raises ConfigError."""
     chosen = {setting.key: setting for setting in settings}
     own = _take_own(chosen)
+    read_only = own[READ_ONLY] is True
     for setting in chosen.values():
-        _check_setting(setting)
+        _check_setting(setting, read_only=read_only)
     _tie_node_id(chosen)
     if port is not None:
         chosen["listeners"] = _with_port(ConfigLayers(_texts(chosen)), port)
     layers = ConfigLayers(_texts(chosen))
     try:
         check_layers(layers)
-        return broker_config(layers, read_only=own[READ_ONLY] is True)
+        return broker_config(layers, read_only=read_only)
     except ConfigValueError as error:
         raise _blame(chosen, error) from None
 
@@ -128,7 +129,7 @@ def _decode(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def _check_setting(setting: Setting) -> None:
+def _check_setting(setting: Setting, *, read_only: bool = False) -> None:
     key = BROKER_KEYS.get(setting.key)
     if key is None:
         _check_unlisted(setting)
@@ -137,7 +138,7 @@ def _check_setting(setting: Setting) -> None:
         value = parse(key, setting.value)
     except ConfigValueError as error:
         raise setting.error(_reason(error, setting)) from None
-    reason = refusal(setting.key, value)
+    reason = refusal(setting.key, value, read_only=read_only)
     if reason is not None:
         raise setting.error(reason)
     if treatment(setting.key) is not Treatment.READ:

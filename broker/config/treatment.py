@@ -108,7 +108,9 @@ _REFUSALS = {
     "offsets.topic.compression.codec": Refusal("offsets are written uncompressed", "leave it at 0"),
     "offsets.topic.replication.factor": _REPLICAS,
     "principal.builder.class": _JAVA._replace(asks=None),
-    "process.roles": Refusal("one node is both", "set it to broker,controller", _lacks_a_role),
+    "process.roles": Refusal(
+        "one node is both", "set it to broker,controller, or look at the directory with --read-only", _lacks_a_role
+    ),
     "remote.log.storage.system.enable": Refusal("tiered storage is not there yet", _LEAVE_OUT),
     "replica.selector.class": _JAVA._replace(asks=_is_other_selector),
     "security.inter.broker.protocol": Refusal("only PLAINTEXT is there yet", "set it to PLAINTEXT"),
@@ -144,10 +146,16 @@ def treatment(name: str) -> Treatment:
     return Treatment.REFUSED if name in REFUSALS else Treatment.TUNING
 
 
-def refusal(name: str, value: Value) -> str | None:
+ONLY_WHEN_WRITING = frozenset(
+    name for name, found in _REFUSALS.items() if found in (_REPLICAS, _QUORUM) or name == "process.roles"
+)
+"""Wishes for a cluster of several: whoever only reads a directory of one need not give up its server.properties."""
+
+
+def refusal(name: str, value: Value, *, read_only: bool = False) -> str | None:
     """Why `value` cannot be had, or None when it can: it asks for nothing that is missing."""
     found = REFUSALS.get(name)
-    if found is None:
+    if found is None or (read_only and name in ONLY_WHEN_WRITING):
         return None
     key = BROKER_KEYS[name]
     if value in (parse_default(key, OTTLA_DEFAULTS.get(name, key.default)), parse_default(key, key.default)):

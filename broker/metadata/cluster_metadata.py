@@ -141,6 +141,11 @@ class ClusterMetadata:
         return why_foreign(self.image, self._log.reader.kraft, read_quorum_state(self._log.directory), directory_id)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no record was ever decided."""
+        return self.image.last_offset < 0
+
+    @property
     def last_offset(self) -> int:
         """The offset of the newest record whose effect is in the image."""
         return self.image.last_offset

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...protocol.stored.metadata import PartitionRecord, TopicRecord
 from .partition_image import NO_LEADER, PartitionImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from ...storage.log_directory import PartitionFolder
     from .image import MetadataImage
 
 
@@ -18,6 +21,28 @@ class Held(NamedTuple):
 
     partitions: int
     held: int
+
+
+def show_folders(image: MetadataImage, folders: Iterable[PartitionFolder]) -> None:
+    """Add the topics that only folders speak of: the metadata of their cluster is elsewhere.
+
+    A topic without a written id gets one made of its name. Nothing of this may ever be written.
+    """
+    by_topic: dict[str, dict[int, PartitionFolder]] = {}
+    for folder in folders:
+        by_topic.setdefault(folder.topic, {})[folder.partition] = folder
+    for name, found in by_topic.items():
+        written = next((folder.topic_id for folder in found.values() if folder.topic_id is not None), None)
+        topic_id = hashlib.sha256(name.encode()).digest()[:16] if written is None else written
+        image.replay(TopicRecord(name=name, topic_id=topic_id))
+        for index in range(max(found) + 1):
+            replicas = [image.node_id] if index in found else []
+            epoch = found[index].leader_epoch if index in found else 0
+            image.replay(
+                PartitionRecord(
+                    partition_id=index, topic_id=topic_id, replicas=replicas, isr=replicas, leader_epoch=epoch
+                )
+            )
 
 
 def show_held(image: MetadataImage, holds: Callable[[str, int, bytes], bool]) -> Held:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...storage.environment import StorageEnvironment
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
+    from ...storage.log_directory import PartitionFolder
     from ..clock import Clock
     from .commit_barrier import Told
 
@@ -71,6 +72,10 @@ class LogDirectories:
         """Let others read the directories too."""
         for directory in self.directories:
             directory.share()
+
+    def partition_folders(self) -> list[PartitionFolder]:
+        """The partitions that folders speak of, whether the metadata knows them or not. Raises OSError, CorruptFile."""
+        return [folder for directory in self.directories for folder in directory.partition_folders()]
 
     def begin(self, node_id: int) -> None:
         """Take the directories into use, or leave all of them as they are. Raises LogDirectoryError."""

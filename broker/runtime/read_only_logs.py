@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
-    from ...storage.log_directory import LogDirectory
+    from ...storage.log_directory import LogDirectory, PartitionFolder
     from ..clock import Clock
     from .commit_barrier import Told
     from .log_directories import LogDirectories
@@ -31,6 +31,10 @@ class ReadOnlyLogs:
     def holds(self, topic: str, index: int, topic_id: bytes) -> bool:
         """Whether one of the directories has this very partition."""
         return self._holder(topic, index, topic_id) is not None
+
+    def folders(self) -> list[PartitionFolder]:
+        """The partitions that folders speak of. Raises OSError, CorruptFile."""
+        return self._directories.partition_folders()
 
     def open(self, topic: str, index: int, topic_id: bytes, config: LogConfig, directory_id: bytes) -> Log:
         """The log of a partition that is held. Raises OSError, LookupError."""
