@@ -230,7 +230,9 @@ class SegmentCheck:
         try:
             load()
         except FileNotFoundError:
-            if self._partition.folder.sizes.get(os.path.basename(self._path)):
+            # While a segment is written its indexes may be in memory alone.
+            has_batches = self._partition.folder.sizes.get(os.path.basename(self._path))
+            if has_batches and self._severity is Severity.ERROR:
                 self._partition.findings.note(path, "is missing; a start builds it again")
             return False
         except CorruptIndex as error:
