@@ -17,6 +17,7 @@ from .checkpoints import CorruptFile, read_epochs, write_epochs
 if TYPE_CHECKING:
     from .files import Files
 
+LEADER_EPOCH_FILE = "leader-epoch-checkpoint"
 UNDEFINED_EPOCH = -1
 UNDEFINED_OFFSET = -1
 

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from .checkpoints import CorruptFile, TopicPartition, read_epochs, read_partition_metadata, write_partition_metadata
 from .directory_lock import DirectoryLock, LockHeld
 from .files import remove_if_present, remove_tree, sync_directory, sync_if_present, write_file
+from .leader_epochs import LEADER_EPOCH_FILE
 from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
 from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
 from .read_only import ReadOnlyFiles, ReadOnlyLog, open_log_read_only
-from .recovery import LEADER_EPOCH_FILE, OpenedFrom, open_log
+from .recovery import OpenedFrom, open_log
 from .unavailable_log import UnavailableLog
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from ..protocol.record_batch import CorruptBatch
 from ..protocol.records import read_records
 from .producer_state import EndTxnMarker
 from .txn_index import AbortedTxn
@@ -37,6 +38,8 @@ def end_txn_marker(data: memoryview, header: BatchHeader) -> EndTxnMarker | None
         _, control_type = _CONTROL_KEY.unpack_from(record.key)
         if control_type not in (_ABORT, _COMMIT) or record.value is None:
             return None
+        if len(record.value) < _COORDINATOR_EPOCH.size:
+            raise CorruptBatch(f"the marker at offset {record.offset} has a value of {len(record.value)} bytes")
         (coordinator_epoch,) = _COORDINATOR_EPOCH.unpack_from(record.value)
         return EndTxnMarker(control_type == _ABORT, coordinator_epoch)
     return None

@@ -18,14 +18,15 @@ from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.record_batch import check_crc
 from .append import AppendError, AppendOrigin
 from .checkpoints import CorruptFile
-from .leader_epochs import LeaderEpochs
+from .cleaned_segment import CLEANED_SUFFIX, SWAP_SUFFIX
+from .leader_epochs import LEADER_EPOCH_FILE, LeaderEpochs
 from .log import Log
 from .offset_index import CorruptIndex
 from .producer_replay import index_completed, replay_batch, replay_producers
 from .producer_snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from .producer_snapshots import ProducerSnapshots
 from .producer_state import ProducerState
-from .recovery import CLEANED_SUFFIX, LEADER_EPOCH_FILE, NOTHING_KNOWN, SWAP_SUFFIX, OpenedFrom
+from .recovery import NOTHING_KNOWN, OpenedFrom
 from .segment import LOG_SUFFIX, TXN_INDEX_SUFFIX, Segment
 from .txn_index import AbortedTxn, TxnIndex
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..protocol.errors import ProtocolError
 from ..protocol.record_batch import HEADER_BYTES, check_crc
 from .checkpoints import CorruptFile
+from .cleaned_segment import SWAP_SUFFIX
 from .files import remove_if_present
-from .leader_epochs import LeaderEpochs
+from .leader_epochs import LEADER_EPOCH_FILE, LeaderEpochs
+from .leftover_files import LeftoverFiles
 from .log import Log
 from .log_config import MAX_LONG
 from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex
@@ -29,7 +30,6 @@ from .producer_snapshots import ProducerSnapshots
 from .producer_state import ProducerState
 from .recovery_start import TrustedStart, trusted_start
 from .segment import (
-    DELETED_SUFFIX,
     INDEX_SUFFIX,
     LOG_SUFFIX,
     SUFFIXES,
@@ -44,13 +44,8 @@ if TYPE_CHECKING:
     from .environment import StorageEnvironment
     from .log_config import LogConfig
 
-CLEANED_SUFFIX = ".cleaned"
-SWAP_SUFFIX = ".swap"
-LEADER_EPOCH_FILE = "leader-epoch-checkpoint"
 # Files whose size says nothing: half of what a folder holds need not be asked for it.
 _OF_ANY_SIZE = (SNAPSHOT_SUFFIX, LEADER_EPOCH_FILE, "partition.metadata")
-_LEFTOVERS = (DELETED_SUFFIX, ".tmp", CLEANED_SUFFIX, SWAP_SUFFIX)
-_SEGMENT_FILE = re.compile(r"^(\d{20})(\.[a-z.]+)$")
 _LOG = logging.getLogger(__name__)
 
 
@@ -141,7 +136,9 @@ class _Loader:
 
     def load(self) -> None:
         self._list_files()
-        self._clear_leftovers()
+        leftovers = LeftoverFiles(self._directory, self._sizes, self._files)
+        leftovers.settle(self._swapped_end)
+        self._report.notes += leftovers.notes
         self._load_leader_epochs()
         self._list_segments()
         self._distrust_epochs_that_begin_late()
@@ -164,49 +161,6 @@ class _Loader:
     def _remove(self, name: str) -> None:
         remove_if_present(self._files, os.path.join(self._directory, name))
         self._sizes.pop(name, None)
-
-    def _clear_leftovers(self) -> None:
-        """Finish or undo what was under way: deletions, compactions, replaced files."""
-        leftovers = [name for name in self._sizes if name.endswith(_LEFTOVERS)]
-        if not leftovers:
-            return
-        for name in leftovers:
-            if (
-                (name.endswith(DELETED_SUFFIX) and not name.endswith(".checkpoint" + DELETED_SUFFIX))
-                or name.endswith(SNAPSHOT_SUFFIX + ".tmp")
-                or name == LEADER_EPOCH_FILE + ".tmp"
-            ):
-                self._remove(name)
-        self._undo_cleaning()
-        self._finish_swap()
-
-    def _undo_cleaning(self) -> None:
-        """`.cleaned` files were never complete; nor was a `.swap` at or above the first of them (a split)."""
-        cleaned = [name for name in self._sizes if name.endswith(CLEANED_SUFFIX)]
-        if not cleaned:
-            return
-        first = min(int(name[:20]) for name in cleaned)
-        for name in [*cleaned, *[n for n in self._sizes if n.endswith(SWAP_SUFFIX) and int(n[:20]) >= first]]:
-            self._remove(name)
-        self._report.notes.append("an unfinished compaction undone")
-
-    def _finish_swap(self) -> None:
-        """`.swap` files are complete: they take the place of the segments that they were made from."""
-        swapped = [name for name in self._sizes if name.endswith(SWAP_SUFFIX)]
-        if not swapped:
-            return
-        logs = [name for name in swapped if name.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
-        if logs:
-            first, end = int(min(logs)[:20]), self._swapped_end(max(logs))
-            for name in list(self._sizes):
-                match = _SEGMENT_FILE.match(name)
-                if match and match[2] in SUFFIXES and first <= int(match[1]) < end:
-                    self._remove(name)
-        for name in swapped:
-            target = name.removesuffix(SWAP_SUFFIX)
-            self._files.rename(os.path.join(self._directory, name), os.path.join(self._directory, target))
-            self._sizes[target] = self._sizes.pop(name)
-        self._report.notes.append("a finished compaction put in place")
 
     def _swapped_end(self, name: str) -> int:
         segment = self._segment(int(name[:20]), self._sizes[name])

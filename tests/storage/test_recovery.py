@@ -7,8 +7,9 @@ import os
 import struct
 
 import pytest
-from ottla.protocol.control_records import end_txn_batch
+from ottla.protocol.control_records import ControlRecordType, control_key, end_txn_batch
 from ottla.protocol.record_batch import stamp
+from ottla.protocol.records import Record, build_batch
 from ottla.storage.append import AppendError, AppendOrigin
 from ottla.storage.log_config import LogConfig
 from ottla.storage.recovery import NOTHING_KNOWN, OpenedFrom, segment_paths
@@ -374,3 +375,36 @@ def test_an_empty_folder_becomes_an_empty_log(home):
 def test_an_empty_folder_with_a_known_start_begins_there(home):
     log = home().open(OpenedFrom(log_start_offset=41))
     assert (log.log_start_offset, log.log_end_offset, log.segment_base_offsets) == (41, 41, [41])
+
+
+class TestMarkers:
+    """What ends a transaction is read by recovery, so it may be wrong there."""
+
+    @pytest.mark.parametrize("value", [b"", b"\0\0", b"\0\0\0\0\0"])
+    def test_a_marker_that_is_too_short_ends_the_log(self, home, value):
+        place = home()
+        log = place.open()
+        append(log, b"kept")
+        control = build_batch(
+            [Record(1, NOW_MS, control_key(ControlRecordType.ABORT), value)],
+            base_offset=1,
+            partition_leader_epoch=0,
+            producer_id=9,
+            producer_epoch=0,
+            is_transactional=True,
+            is_control=True,
+        )
+        with place.path(0, ".log").open("ab") as file:
+            file.write(control)
+        assert values_of(place.reopen_after_crash(log)) == {0: b"kept"}
+
+
+class TestNamesThatAreNoSegments:
+    @pytest.mark.parametrize("name", ["notes.cleaned", "x.swap", "1.log.cleaned", "00000000000000000000.cleaned.log"])
+    def test_they_stay(self, home, name):
+        place = home()
+        log = place.open()
+        append(log, b"kept")
+        (place.directory / name).write_bytes(b"somebody's")
+        assert values_of(place.reopen_after_crash(log)) == {0: b"kept"}
+        assert (place.directory / name).read_bytes() == b"somebody's"
