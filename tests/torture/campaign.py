@@ -101,6 +101,7 @@ class Campaign:
         self.kills = self.kills_in_the_start = self.stops = 0
         self.index_entries = 0
         self._log_position = 0
+        self._indexes_checked: dict[Path, object] = {}
         self._log_files = disk_checks.LogFiles()
 
     # Life
@@ -224,6 +225,10 @@ class Campaign:
     def _check_indexes(self, segments: list[disk_checks.SegmentOnDisk], *, complete_below: int) -> None:
         for segment in segments:
             complete = segment.base_offset < complete_below
+            state = (disk_checks.state_of(segment), complete)
+            if self._indexes_checked.get(segment.path) == state:
+                continue
+            self._indexes_checked[segment.path] = state
             self.index_entries += disk_checks.check_indexes(
                 segment, complete=complete, index_interval_bytes=INDEX_INTERVAL_BYTES_MAX
             )
@@ -284,6 +289,7 @@ class Campaign:
         self.check()
         assert self.broker.stop() == 0, self.broker.log_tail()
         self._log_files = disk_checks.LogFiles()
+        self._indexes_checked = {}
         self._check_files(stopped=True)
         self._start()
         self.readings = [Reading(ledger) for ledger in self.ledgers]

@@ -62,13 +62,26 @@ class LogFiles:
 
     def batches(self, path: Path, *, torn_end: bool) -> list[Batch]:
         """What `read_batches` returns."""
-        status = path.stat()
-        state = (status.st_ino, status.st_size, status.st_mtime_ns)
+        state = _state_of_file(path)
         known, batches = self._read.get(path, (None, []))
         if known != state:
             batches = read_batches(path, torn_end=torn_end)
             self._read[path] = (state, batches)
         return batches
+
+
+def _state_of_file(path: Path) -> tuple[int, ...]:
+    """What changes when a file does; nothing of one that is not there."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def state_of(segment: SegmentOnDisk) -> tuple[tuple[int, ...], ...]:
+    """What changes when one of a segment's files does."""
+    return tuple(_state_of_file(segment.path.with_suffix(suffix)) for suffix in (".log", ".index", ".timeindex"))
 
 
 def read_batches(path: Path, *, torn_end: bool = False) -> list[Batch]:

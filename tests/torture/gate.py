@@ -26,12 +26,14 @@ class Gate:
 
     def __init__(self) -> None:
         self.port = 0
+        self.openings = 0
         self._open = threading.Event()
         self._finished = False
 
     def open(self, port: int) -> None:
         """Let everybody go on."""
         self.port = port
+        self.openings += 1
         self._open.set()
 
     def close(self) -> None:
@@ -96,6 +98,7 @@ class Actor:
         self.gate = gate
         self.link = Link(gate)
         self.failure: BaseException | None = None
+        self._opening = self._steps = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -124,6 +127,16 @@ class Actor:
                 continue
             except Finished:
                 return
+
+    def has_done_enough(self, steps_max: int) -> bool:
+        """Count a step; says whether there were more than so many since the gate opened last.
+
+        What is checked after each start would otherwise grow with the time that checking takes.
+        """
+        if self.gate.openings != self._opening:
+            self._opening, self._steps = self.gate.openings, 0
+        self._steps += 1
+        return self._steps > steps_max
 
     def step(self) -> None:
         """One thing to do. Raises Disconnected, Finished."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PRODUCE_VERSION = 9
 INIT_PRODUCER_ID_VERSION = 4
 LONGEST_PAUSE_S = 0.05  # a dozen writers at full speed would leave nobody else the time to look
+STEPS_MAX = 20
 LARGE_BATCH_RECORDS = 80  # some 27 KB: a kill can tear it
 
 
@@ -61,6 +62,8 @@ class BatchWriter(Actor):
 
     def step(self) -> None:
         time.sleep(self._random.uniform(0, LONGEST_PAUSE_S))
+        if self.has_done_enough(STEPS_MAX):
+            return
         if self._idempotent and self._producer_id < 0:
             self._begin_producer()
         while len(self._unanswered) < self._in_flight:
@@ -154,7 +157,7 @@ class LibrdkafkaWriter(Actor):
 
     def step(self) -> None:
         self._producer.poll(LONGEST_PAUSE_S)
-        if self._unanswered > 200:
+        if self._unanswered > 200 or self.has_done_enough(STEPS_MAX):
             return
         for _ in range(20):
             number = self._next_number
