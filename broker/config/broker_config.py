@@ -81,6 +81,7 @@ class BrokerConfig:
     log_cleaner_io_max_bytes_per_second: float
     metadata_log_segment_bytes: int
     metadata_log_segment_ms: int
+    internal_metadata_log_segment_bytes: int | None
     metadata_log_max_record_bytes_between_snapshots: int
     metadata_log_max_snapshot_interval_ms: int
     metadata_max_retention_bytes: int

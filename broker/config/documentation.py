@@ -98,6 +98,7 @@ BROKER_DOCUMENTATION: dict[str, str] = {
     "group.max.size": "Most members of a classic group.",
     "group.min.session.timeout.ms": "Shortest session that a classic group member may ask for.",
     "inter.broker.listener.name": "The listener that other brokers would use.",
+    "internal.metadata.log.segment.bytes": "A segment size of the metadata log below the permitted minimum, for tests.",
     "listener.security.protocol.map": "NAME:PROTOCOL entries, one for each listener.",
     "listeners": "Where the broker listens: NAME://HOST:PORT entries.",
     "log.dir": "Data directory.",

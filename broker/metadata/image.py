@@ -7,7 +7,7 @@ contradicts what is there (a partition of no topic): such a log is not to be gue
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from ...protocol.stored import metadata as stored
 from .broker_image import BrokerImage
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...protocol.schema import Message
+
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class ReplayError(ValueError):
@@ -76,18 +80,20 @@ class MetadataImage:
     def copy(self) -> MetadataImage:
         """The image as it is now, which later changes do not reach.
 
-        What an image holds is replaced, never changed, so a copy costs one reference for each partition and config.
+        What an image holds is replaced, never changed, so a copy costs one reference for each partition.
         """
         copied = MetadataImage(self.cluster_id, self.node_id)
         copied.last_offset = self.last_offset
-        for topic in self.topics_by_name.values():
-            copied._add_topic(TopicImage(topic.name, topic.topic_id, topic.partitions))
+        topics = [TopicImage(topic.name, topic.topic_id, topic.partitions) for topic in self.topics_by_name.values()]
+        copied.topics_by_name = {topic.name: topic for topic in topics}
+        copied.topics_by_id = {topic.topic_id: topic for topic in topics}
+        copied._names_by_collision_key = {key: names.copy() for key, names in self._names_by_collision_key.items()}
         copied.brokers = self.brokers.copy()
         copied.controllers = self.controllers.copy()
-        copied.configs = {resource: configs.copy() for resource, configs in self.configs.items()}
+        copied.configs = self.configs.copy()
         copied.features = self.features.copy()
         copied.next_producer_id = self.next_producer_id
-        copied.client_quotas = {entity: quotas.copy() for entity, quotas in self.client_quotas.items()}
+        copied.client_quotas = self.client_quotas.copy()
         copied.acls = self.acls.copy()
         copied.scram_credentials = self.scram_credentials.copy()
         copied.delegation_tokens = self.delegation_tokens.copy()
@@ -195,13 +201,7 @@ class MetadataImage:
 
     def _config(self, record: stored.ConfigRecord) -> None:
         resource = ConfigResource(record.resource_type, record.resource_name)
-        if record.value is not None:
-            self.configs.setdefault(resource, {})[record.name] = record.value
-            return
-        configs = self.configs.get(resource, {})
-        configs.pop(record.name, None)
-        if not configs:
-            self.configs.pop(resource, None)
+        _set_or_remove(self.configs, resource, record.name, record.value)
 
     def _feature_level(self, record: stored.FeatureLevelRecord) -> None:
         if record.feature_level == 0:
@@ -218,13 +218,7 @@ class MetadataImage:
 
     def _client_quota(self, record: stored.ClientQuotaRecord) -> None:
         entity = tuple(sorted(((e.entity_type, e.entity_name) for e in record.entity), key=lambda part: part[0]))
-        if not record.remove:
-            self.client_quotas.setdefault(entity, {})[record.key] = record.value
-            return
-        quotas = self.client_quotas.get(entity, {})
-        quotas.pop(record.key, None)
-        if not quotas:
-            self.client_quotas.pop(entity, None)
+        _set_or_remove(self.client_quotas, entity, record.key, None if record.remove else record.value)
 
     def _acl(self, record: stored.AccessControlEntryRecord) -> None:
         self.acls[record.id] = record
@@ -273,3 +267,16 @@ class MetadataImage:
         stored.NoOpRecord: _nothing,
         stored.ZkMigrationStateRecord: _nothing,
     }
+
+
+def _set_or_remove(owners: dict[K, dict[str, V]], owner: K, name: str, value: V | None) -> None:
+    """Give an owner a new dictionary with the value, or without it; one that has nothing left goes."""
+    changed = owners.get(owner, {}).copy()
+    if value is None:
+        changed.pop(name, None)
+    else:
+        changed[name] = value
+    if changed:
+        owners[owner] = changed
+    else:
+        owners.pop(owner, None)

@@ -6,6 +6,7 @@ Each side starts with the server.properties with which the directory was formatt
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicCollection, TopicPartition
@@ -22,13 +23,23 @@ SNAPSHOTS = {
     "metadata.log.max.record.bytes.between.snapshots": "1500",
     "metadata.log.max.snapshot.interval.ms": "1000",
     "metadata.max.retention.bytes": "9000",
+    "internal.metadata.log.segment.bytes": "16384",
+    "log.initial.task.delay.ms": "500",
 }
+"""Small enough that both brokers cut the beginning off the log while a test runs."""
 FORMATS = {
     "static voters": ("voters", []),
     "static voters of an older Kafka": ("voters", ["--release-version", "3.9-IV0"]),
     "standalone": ("bootstrap.servers", ["--standalone"]),
     "initial controllers": ("bootstrap.servers", ["--initial-controllers", "1@127.0.0.1:{port}:" + DIRECTORY_ID]),
 }
+
+
+def wait_until(condition, what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
 
 
 class Formatted:
@@ -70,8 +81,12 @@ class Formatted:
     def metadata_log(self):
         return self.directory / "__cluster_metadata-0"
 
+    @property
+    def first_segment(self):
+        return self.metadata_log / f"{0:020d}.log"
+
     def create(self, *names: str) -> None:
-        wanted = [NewTopic(name, 2, 1, config={"retention.ms": str(10**9 + len(name))}) for name in names]
+        wanted = [NewTopic(name, 4, 1, config={"retention.ms": str(10**9 + len(name))}) for name in names]
         admin = self.admin()
         for created in admin.create_topics(wanted).values():
             created.result(60)
@@ -128,10 +143,12 @@ def formatted(request, tmp_path):
 
 
 def test_both_brokers_go_on_where_the_other_stopped(formatted):
-    names = [f"from-ottla-{number}" for number in range(12)]
+    names = [f"from-ottla-{number}" for number in range(45)]
     formatted.ottla.start()
-    formatted.create(*names)
+    for name in names:
+        formatted.create(name)
     formatted.produce(names[0], b"1", b"2")
+    wait_until(lambda: not formatted.first_segment.exists(), "the metadata log to be cut")
     by_ottla = formatted.described()
     assert formatted.ottla.stop() == 0
     assert list(formatted.metadata_log.glob("*.checkpoint")), "nothing was snapshotted"
