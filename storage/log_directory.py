@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .checkpoints import CorruptFile, TopicPartition, read_epochs, read_partition_metadata, write_partition_metadata
 from .directory_lock import DirectoryLock, LockHeld
-from .files import remove_if_present, remove_tree, sync_directory, sync_if_present, write_file
+from .files import remove_if_present, remove_tree, sync_directory, write_file
 from .leader_epochs import LEADER_EPOCH_FILE
 from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
 from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .environment import StorageEnvironment
     from .log import Log
     from .log_config import LogConfig
+    from .log_sync import SyncWork
 
 logger = logging.getLogger(__name__)
 
@@ -390,25 +391,28 @@ class LogDirectory:
         return failures
 
     def _sync_together(self) -> dict[str, OSError]:
-        """Bring the batches of many logs to the disk at once; by folder, what the disk refused.
+        """Bring many logs to the disk at once; by folder, what the disk refused.
 
-        The file system then commits hundreds of them together. One after the other, each would wait for a commit of
-        its own, and ten thousand partitions would stop for a minute on a slow disk.
+        The file system then commits hundreds of them together. One after the other, each waits for a commit of its
+        own, since closing the one before has changed its folder: ten thousand partitions take minutes then.
         """
-        unsynced = [log for log in self.logs.values() if log.recovery_point < log.log_end_offset]
+        logs = self.logs.values()
+        unsynced = [log for log in logs if log.recovery_point < log.log_end_offset and log.sync.failure is None]
         if len(unsynced) < _SYNCED_TOGETHER_FROM:
             return {}
-
-        def sync(log: Log) -> OSError | None:
-            try:
-                sync_if_present(self._environment.files, log.active.log.path)
-            except OSError as error:
-                return error
-            return None
-
+        works = [log.sync.everything() for log in unsynced]
         with ThreadPoolExecutor(_SYNC_THREADS) as threads:
-            outcomes = list(threads.map(sync, unsynced))
-        return {log.directory: error for log, error in zip(unsynced, outcomes, strict=True) if error is not None}
+            problems = list(threads.map(self._problem_of, works))
+        for log, work, problem in zip(unsynced, works, problems, strict=True):
+            if problem is None:
+                log.sync.settle(work)
+        return {log.directory: p for log, p in zip(unsynced, problems, strict=True) if p is not None}
+
+    def _problem_of(self, work: SyncWork) -> OSError | None:
+        try:
+            return work.run(self._environment.files)
+        except OSError as error:
+            return error
 
     def _remove_deleted(self) -> None:
         """Nobody reads from the folders of deleted partitions any more; what cannot go waits for the next start."""

@@ -71,7 +71,7 @@ class SegmentSync(NamedTuple):
             sync_if_present(files, self.stem + suffix)
 
 
-class _SyncWork(NamedTuple):
+class SyncWork(NamedTuple):
     """One sync, as a thread does it."""
 
     parts: tuple[SegmentSync, ...]
@@ -169,11 +169,15 @@ class LogSync:
 
     def sync_now(self) -> None:
         """Bring everything to the disk within this call. Raises OSError."""
-        work = self._work(self._log.log_end_offset)
+        work = self.everything()
         problem = work.run(self._environment.files)
         if problem is not None:
             raise problem
-        self._settle(work)
+        self.settle(work)
+
+    def everything(self) -> SyncWork:
+        """The work that brings everything to the disk, for somebody else to run; `settle` is to follow."""
+        return self._work(self._log.log_end_offset)
 
     @property
     def checkpoint(self) -> int:
@@ -216,7 +220,7 @@ class LogSync:
             lambda: work.run(files), lambda problem: self._finished(work, problem), self.failed
         )
 
-    def _work(self, wanted_offset: int) -> _SyncWork:
+    def _work(self, wanted_offset: int) -> SyncWork:
         log = self._log
         parts = [
             SegmentSync(segment, segment.stem, segment.unsaved_indexes(), snapshot, is_rolled=True)
@@ -233,7 +237,7 @@ class LogSync:
             directories.append(log.directory)
         if not self._folder_is_synced:
             directories.append(os.path.dirname(log.directory))
-        return _SyncWork(
+        return SyncWork(
             tuple(parts),
             epochs.path if epochs_are_new else None,
             tuple(directories),
@@ -243,12 +247,12 @@ class LogSync:
             epochs.saves,
         )
 
-    def _finished(self, work: _SyncWork, problem: OSError | None) -> None:
+    def _finished(self, work: SyncWork, problem: OSError | None) -> None:
         self._is_running = False
         if self._is_closed:
             return
         if problem is None:
-            self._settle(work)
+            self.settle(work)
         else:
             self._wanted_offset = 0
         if self.listener is not None:
@@ -257,7 +261,7 @@ class LogSync:
         if self._wanted_offset > self._log.recovery_point or (self._rolled and problem is None):
             self._begin()
 
-    def _settle(self, work: _SyncWork) -> None:
+    def settle(self, work: SyncWork) -> None:
         """Put in place what a sync has reached, as far as the log is still the one that it saw."""
         log = self._log
         is_same = work.cuts == self._cuts
