@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
 from ottla.protocol.record_batch import check_crc, read_headers
 from ottla.protocol.records import read_records
-from ottla.storage.checkpoints import read_offsets, read_partition_metadata
+from ottla.storage.checkpoints import read_offsets, read_partition_metadata, write_offsets
+from ottla.storage.files import OS_FILES
 from ottla.storage.txn_index import TxnIndex
 
 from ..harness.broker_process import KafkaBroker, OttlaBroker
@@ -22,19 +24,22 @@ if TYPE_CHECKING:
 
 TOPIC = "mixed"
 CLEANING_TIMEOUT_S = 60
-OPTIONS = {"log.cleaner.backoff.ms": "100", "log.cleaner.dedupe.buffer.size": str(4 << 20)}
+MAP_BYTES = (1 << 20) + 24  # the least that Kafka takes; it holds 39321 keys
+OPTIONS = {"log.cleaner.backoff.ms": "100", "log.cleaner.dedupe.buffer.size": str(MAP_BYTES)}
 
 
 class Compacted:
     """One data directory, of which one kind of broker is the owner."""
 
-    def __init__(self, home: Path, kind: str, seed: int, start_ms: int, codecs: list) -> None:
+    def __init__(self, home: Path, kind: str, seed: int, start_ms: int, codecs: list, log_config: dict) -> None:
         self.kind = kind
+        self.log_config = log_config
         self.home = home
         self.data_dir = home / "logs"
         self.writer = MixedWriter(seed, start_ms, codecs)
         self.folder = self.data_dir / f"{TOPIC}-0"
         self._starts = 0
+        self.first_compaction_log = ""
 
     def create_topic(self, config: dict[str, str]) -> None:
         broker = self._start(OttlaBroker, {"log.cleaner.enable": "false"})
@@ -46,11 +51,24 @@ class Compacted:
     def copy_from(self, other: Compacted) -> None:
         shutil.copytree(other.data_dir, self.data_dir)
 
-    def write(self, steps: int, **options) -> None:
-        log = open_partition(self.folder, TOPIC, read_partition_metadata(str(self.folder)))
-        self.writer.write(log, steps, **options)
-        self.clean_to = log.last_stable_offset if options else log.active_base_offset
+    def write(self, steps: int, *, end_transactions: bool = True) -> None:
+        with self._partition() as log:
+            self.writer.write(log, steps, end_transactions=end_transactions)
+
+    def write_keys(self, numbers: range) -> None:
+        with self._partition() as log:
+            self.writer.write_keys(log, numbers)
+
+    @contextlib.contextmanager
+    def _partition(self):
+        log = open_partition(self.folder, TOPIC, read_partition_metadata(str(self.folder)), **self.log_config)
+        yield log
+        stable = min(log.last_stable_offset, log.active_base_offset)
+        self.clean_to = max(base for base in log.segment_base_offsets if base <= stable)
         log.close()
+        # Else Kafka begins with an old high watermark, and cleans once below it and once more when it has moved.
+        path = str(self.data_dir / "replication-offset-checkpoint")
+        write_offsets(OS_FILES, path, {**read_offsets(path), (TOPIC, 0): log.log_end_offset})
 
     def compact(self, clean_to: int) -> None:
         """Start the broker, wait until the log is clean up to there, stop the broker."""
@@ -61,7 +79,8 @@ class Compacted:
             assert broker.alive(), broker.log_tail()
             time.sleep(0.1)
         assert broker.stop() == 0
-        assert "annot be compacted" not in broker.log_text()
+        assert "cannot be compacted" not in broker.log_text()
+        self.first_compaction_log = self.first_compaction_log or broker.log_text()
 
     def checkpoint(self) -> int | None:
         offsets = read_offsets(str(self.data_dir / "cleaner-offset-checkpoint"))
@@ -120,9 +139,11 @@ def compacted_pair(tmp_path):
     if reason:
         pytest.skip(reason)
 
-    def make(seed: int, codecs: list, steps: int, **config: str) -> tuple[Compacted, Compacted]:
+    def make(seed: int, codecs: list, config: dict[str, str], **log_config) -> tuple[Compacted, Compacted]:
         start_ms = int(time.time() * 1000) - 600_000
-        ottla, kafka = (Compacted(tmp_path / kind, kind, seed, start_ms, codecs) for kind in ("ottla", "kafka"))
+        ottla, kafka = (
+            Compacted(tmp_path / kind, kind, seed, start_ms, codecs, log_config) for kind in ("ottla", "kafka")
+        )
         ottla.create_topic(
             {
                 "cleanup.policy": "compact",
@@ -130,12 +151,10 @@ def compacted_pair(tmp_path):
                 "index.interval.bytes": str(INDEX_INTERVAL_BYTES),
                 "internal.segment.bytes": str(SEGMENT_BYTES),
                 "file.delete.delay.ms": "0",
-                **{key.replace("_", "."): value for key, value in config.items()},
+                **config,
             }
         )
         kafka.copy_from(ottla)
-        ottla.write(steps)
-        kafka.write(steps)
         return ottla, kafka
 
     return make

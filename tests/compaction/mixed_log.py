@@ -26,14 +26,10 @@ SEGMENT_BYTES = 6000
 INDEX_INTERVAL_BYTES = 500
 
 
-def open_partition(directory: Path, topic: str, topic_id: bytes) -> Log:
+def open_partition(directory: Path, topic: str, topic_id: bytes, **config) -> Log:
     """The log of partition 0 after a clean stop of whoever had it."""
-    config = LogConfig(
-        segment_bytes=SEGMENT_BYTES,
-        index_interval_bytes=INDEX_INTERVAL_BYTES,
-        cleanup_policy=frozenset({"compact"}),
-        file_delete_delay_ms=0,
-    )
+    settings = {"segment_bytes": SEGMENT_BYTES, "index_interval_bytes": INDEX_INTERVAL_BYTES, **config}
+    config = LogConfig(**settings, cleanup_policy=frozenset({"compact"}), file_delete_delay_ms=0)
     log = open_log(
         str(directory),
         topic=topic,
@@ -49,7 +45,7 @@ def open_partition(directory: Path, topic: str, topic_id: bytes) -> Log:
 
 
 class MixedWriter:
-    """Writes on and on; `copy_to` the same things to another log by a second writer with the same seed."""
+    """Writes on and on; a second writer with the same seed writes the same to another log."""
 
     def __init__(self, seed: int, start_ms: int, codecs: list[Compression]) -> None:
         self._chance = random.Random(seed)
@@ -68,6 +64,15 @@ class MixedWriter:
         if end_transactions:
             for producer_id in sorted(self._open):
                 self._end_transaction(log, producer_id)
+        log.roll(self._now_ms)
+        self._append(log, self._records(1))
+
+    def write_keys(self, log: Log, numbers: range) -> None:
+        """Append a small record for each key, a thousand in a batch, and begin an active segment."""
+        for first in numbers[::1000]:
+            keys = range(first, min(first + 1000, numbers.stop))
+            records = [Record(i, self._now_ms, b"%d" % key, b"v", ()) for i, key in enumerate(keys)]
+            self._append(log, records)
         log.roll(self._now_ms)
         self._append(log, self._records(1))
 

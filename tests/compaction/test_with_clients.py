@@ -11,6 +11,8 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import OffsetAndMetadata
 from ottla.storage.checkpoints import read_offsets
 
+pytestmark = pytest.mark.timeout(600)  # several starts of brokers on a busy machine
+
 TIMEOUT_S = 60
 KEYS = 50
 OPTIONS = {

@@ -17,6 +17,8 @@ from ottla.storage.recovery import OpenedFrom
 from .compaction_home import batches_of, clean, kept_of
 from .log_home import NOW_MS, LogHome, append, append_raw
 
+pytestmark = pytest.mark.timeout(600)  # thousands of files on a busy machine
+
 DAY_MS = 86_400_000
 CONFIG = {"cleanup_policy": frozenset({"compact"}), "segment_bytes": 2600, "index_interval_bytes": 100}
 

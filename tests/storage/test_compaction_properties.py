@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -23,6 +24,8 @@ from ottla.storage.compaction import CleaningBuffers
 
 from .compaction_home import batches_of, clean
 from .log_home import NOW_MS, LogHome, append_raw
+
+pytestmark = pytest.mark.timeout(600)  # thousands of files on a busy machine
 
 DELETE_RETENTION_MS = 1000
 elapsed = st.sampled_from([0, 1, DELETE_RETENTION_MS - 1, DELETE_RETENTION_MS, 90_000_000])
