@@ -11,6 +11,8 @@ import time
 import pytest
 from ottla.protocol.compression import Compression
 
+pytestmark = pytest.mark.timeout(600)  # several starts of brokers on a busy machine
+
 DUMP_LOG = "org.apache.kafka.tools.DumpLogSegments"
 
 
@@ -23,8 +25,6 @@ DUMP_LOG = "org.apache.kafka.tools.DumpLogSegments"
     ],
     ids=["plain", "all codecs", "append time"],
 )
-
-pytestmark = pytest.mark.timeout(600)  # several starts of brokers on a busy machine
 def test_what_is_left_is_the_same(compacted_pair, java_tools, seed, codecs, timestamps):
     config = {"delete.retention.ms": "1000", "message.timestamp.type": timestamps}
     ottla, kafka = compacted_pair(seed, codecs, config, message_timestamp_type=timestamps)
