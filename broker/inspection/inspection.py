@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ...protocol.primitives import uuid_from_text, uuid_to_text
+from ...protocol.primitives import ZERO_UUID, uuid_from_text, uuid_to_text
 from ...storage.checkpoints import CorruptFile, TopicPartition, read_checkpoint, read_offsets
 from ...storage.offset_checkpoints import LOG_START_OFFSETS
 from ..metadata.image import ResourceType
@@ -28,11 +28,14 @@ CHECKPOINT_SUFFIX: Final = "-checkpoint"
 
 @dataclass(slots=True)
 class TopicSummary:
-    """A topic: what the metadata says, and what its folders hold. `replicas` is by partition, none where unknown."""
+    """A topic: what the metadata says, and what its folders hold. `replicas` is by partition, none where unknown.
+
+    `in_metadata` is None when there is no metadata log to ask.
+    """
 
     name: str
     topic_id: str | None
-    in_metadata: bool
+    in_metadata: bool | None
     configs: dict[str, str]
     partitions: list[PartitionSummary]
     replicas: dict[int, tuple[int, ...]]
@@ -187,7 +190,7 @@ def _topic(
     here = {summary.partition for summary in partitions}
     if image is None or metadata is None:
         topic_id = next((summary.topic_id for summary in partitions if summary.topic_id), None)
-        in_metadata = name == METADATA_TOPIC
+        in_metadata = None if metadata is None else name == METADATA_TOPIC
         return TopicSummary(name, topic_id, in_metadata, {}, partitions, {})
     return TopicSummary(
         name=name,
@@ -201,7 +204,13 @@ def _topic(
 
 
 def _is_ours(partition: PartitionImage, identity: Identity) -> bool:
-    return identity.node_id in {str(replica) for replica in partition.replicas}
+    """Whether a replica should be in this very directory, as far as the metadata says in which one it is."""
+    directories = partition.directories or (ZERO_UUID,) * len(partition.replicas)
+    return any(
+        str(replica) == identity.node_id
+        and (directory == ZERO_UUID or uuid_to_text(directory) == identity.directory_id)
+        for replica, directory in zip(partition.replicas, directories, strict=False)
+    )
 
 
 def _groups(listing: Listing, topics: list[TopicSummary], problems: list[str]) -> list[StoredGroup]:

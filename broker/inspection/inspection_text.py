@@ -81,7 +81,7 @@ def topic_details(inspection: Inspection, topic: TopicSummary, width: int | None
     """One topic with its partitions."""
     lines = [
         f"Topic {topic.name}, id {topic.topic_id or 'unknown'}, cleanup.policy {topic.cleanup_policy}"
-        + ("" if topic.in_metadata else ", not in the metadata")
+        + (", not in the metadata" if topic.in_metadata is False else "")
     ]
     lines += [f"  {key}={value}" for key, value in topic.configs.items()]
     rows = [_partition_row(topic, partition) for partition in topic.partitions]
@@ -152,6 +152,8 @@ def _state(inspection: Inspection) -> str:
 
 
 def _writers(inspection: Inspection) -> str:
+    if inspection.identity.state is State.UNUSED:
+        return "nobody yet"
     if inspection.metadata is None:
         return "unknown: the metadata log is not in this directory"
     foreign = inspection.foreign_replicas
@@ -165,7 +167,7 @@ def _writers(inspection: Inspection) -> str:
 def _topic_row(topic: TopicSummary) -> list[str]:
     parts = topic.partitions
     others = [f"{key}={value}" for key, value in topic.configs.items() if key != "cleanup.policy"]
-    remarks = [] if topic.in_metadata else ["NOT IN THE METADATA"]
+    remarks = ["NOT IN THE METADATA"] if topic.in_metadata is False else []
     remarks += [f"{len(topic.elsewhere)} WITHOUT FOLDER"] if topic.elsewhere else []
     remarks += [count_text(len(topic.problems), "PROBLEM")] if topic.problems else []
     return [

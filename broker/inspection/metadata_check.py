@@ -24,13 +24,11 @@ if TYPE_CHECKING:
 BOOTSTRAP_FILE: Final = "bootstrap.checkpoint"
 
 
-def check_metadata(listing: Listing, folder: PartitionFolder, stored: StoredMetadata, findings: Findings) -> None:
+def check_metadata(folder: PartitionFolder, stored: StoredMetadata, findings: Findings) -> None:
     """`stored` is what replaying gave. The batches themselves are checked as those of any partition."""
     for path, problem in (text.split(": ", 1) for text in stored.problems):
         findings.error(path, problem)
     _check_snapshots(folder, findings)
-    if stored.end_offset == 0:
-        _check_bootstrap(listing, findings)
     _check_quorum_state(folder, stored, findings)
 
 
@@ -49,8 +47,8 @@ def _check_snapshots(folder: PartitionFolder, findings: Findings) -> None:
             findings.error(path, "does not begin with a SnapshotHeader and end with a SnapshotFooter")
 
 
-def _check_bootstrap(listing: Listing, findings: Findings) -> None:
-    """It is read at the first start alone."""
+def check_bootstrap(listing: Listing, findings: Findings) -> None:
+    """What `kafka-storage format` leaves for the first start; nobody reads it later."""
     if BOOTSTRAP_FILE in listing.sizes:
         _check_snapshot(os.path.join(listing.path, BOOTSTRAP_FILE), findings)
 

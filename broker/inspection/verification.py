@@ -12,7 +12,7 @@ from .directory_check import check_checkpoints, check_identity, check_presence, 
 from .findings import Findings
 from .identity import Identity, State, read_identity
 from .listing import METADATA_TOPIC, Listing, by_folder, list_directory, listed_again
-from .metadata_check import check_metadata
+from .metadata_check import check_bootstrap, check_metadata
 from .partition_check import Expectation, check_partition
 from .segment_check import Totals
 from .stored_metadata import StoredMetadata, read_metadata
@@ -82,6 +82,8 @@ class _Run:
             findings.error(path, why)
         for left in by_folder(listing):
             findings.note(left.path, f"{count_text(left.files, 'file')}: {left.what}")
+        if self._metadata is None or self._metadata.end_offset == 0:
+            check_bootstrap(listing, findings)
         if self._metadata is not None:
             check_presence(listing, self._identity, self._metadata, checkpoints, findings)
         starts, recovery_points = checkpoints[LOG_START_OFFSETS], checkpoints[RECOVERY_POINTS]
@@ -131,7 +133,7 @@ class _Run:
         found, totals = Findings(self._listing.path, is_live=expected.is_live), Totals()
         end_offset = check_partition(folder, expected, found, self._progress, totals, with_records=self._with_records)
         if folder.topic == METADATA_TOPIC and self._metadata is not None:
-            check_metadata(self._listing, folder, self._metadata, found)
+            check_metadata(folder, self._metadata, found)
         return found, totals, end_offset
 
     def _topic_id(self, topic: str) -> bytes | None:

@@ -141,8 +141,25 @@ def test_without_a_metadata_log_the_folders_speak(directory: Path) -> None:
     inspection = inspect(directory)
     assert inspection.metadata is None
     orders = topic(inspection, "orders")
-    assert (orders.topic_id is None, orders.in_metadata, len(orders.partitions)) == (False, False, 2)
+    assert (orders.topic_id is None, orders.in_metadata, len(orders.partitions)) == (False, None, 2)
     assert "the metadata log is not in this directory" in "\n".join(overview(inspection, None, with_internal=False))
+
+
+def test_a_formatted_directory(sound: Path, tmp_path: Path) -> None:
+    """As `kafka-storage format` leaves it."""
+    shutil.copy(sound / "meta.properties", tmp_path)
+    inspection = inspect(tmp_path)
+    assert (inspection.identity.state, inspection.topics) == ("never used", [])
+    assert "Written by nobody yet" in overview(inspection, None, with_internal=False)
+
+
+def test_partitions_of_another_directory_of_the_node_are_not_missed(directory: Path) -> None:
+    """One of several log.dirs: the metadata says where each partition is."""
+    text = (directory / "meta.properties").read_text()
+    [here] = [line for line in text.splitlines() if line.startswith("directory.id=")]
+    shutil.rmtree(directory / "orders-1")
+    (directory / "meta.properties").write_text(text.replace(here, "directory.id=AAAAAAAAAAAAAAAAAAAAbQ"))
+    assert topic(inspect(directory), "orders").elsewhere == []
 
 
 def test_a_partition_without_folder(directory: Path) -> None:

@@ -355,6 +355,13 @@ def test_damage_is_found_and_named(damage: Damage, directory: Path) -> None:
     assert findings.errors == 0 or damage.severity is ERROR, told
 
 
+def test_a_formatted_directory_has_its_bootstrap_file_checked(sound: Path, tmp_path: Path) -> None:
+    shutil.copy(sound / "meta.properties", tmp_path)
+    assert found(tmp_path) == []
+    (tmp_path / "bootstrap.checkpoint").write_bytes(b"\0" * 100)
+    assert found(tmp_path) == ["error: bootstrap.checkpoint: a batch of magic 0; only magic 2 is kept"]
+
+
 def test_a_hole_does_not_hide_what_follows(directory: Path) -> None:
     positions = batch_positions(directory / LOG)
     flip(directory / LOG, positions[3] + 12 + 4)
