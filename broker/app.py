@@ -64,6 +64,8 @@ logger = logging.getLogger(__name__)
 METADATA_TOPIC = "__cluster_metadata"
 
 _SESSION_ID_BITS = 31
+# log.cleaner.threads can be raised while the broker runs; a thread begins when there is work for it.
+_CLEANER_THREADS_MAX = 64
 
 
 _REASONS_NOT_TO_START = (
@@ -319,8 +321,8 @@ class Broker:
 
     def _start_cleaner(self, services: Services, directories: LogDirectories) -> None:
         config = services.config
-        if config.log_cleaner_enable and config.log_cleaner_threads:
-            self._cleaner_threads = self._new_disk_threads(config.log_cleaner_threads, "log-cleaner")
+        if config.log_cleaner_enable:
+            self._cleaner_threads = self._new_disk_threads(_CLEANER_THREADS_MAX, "log-cleaner")
             self._cleaner = LogCleaner(services, directories, self._cleaner_threads, self._environment.files)
             services.metadata.listeners.append(self._cleaner)
             self._cleaner.start()
