@@ -19,6 +19,8 @@ class JavaFamily:
     leaves_while_reading = True
     ends_with_the_broker = False
 
+    group_settings = GROUP_SETTINGS
+
     def __init__(self, java_tools, bootstrap: str) -> None:
         self._java_tools = java_tools
         self._bootstrap = bootstrap
@@ -35,7 +37,8 @@ class JavaFamily:
         self.run(CONSOLE_PRODUCER, "--topic", topic, "--timeout", "5", *keyed, stdin=lines)
 
     def member_command(self, group: str, topic: str):
-        settings = [word for key, value in GROUP_SETTINGS.items() for word in ("--command-property", f"{key}={value}")]
+        given = self.group_settings.items()
+        settings = [word for key, value in given for word in ("--command-property", f"{key}={value}")]
         shown = {"print.partition": "true", "print.offset": "true", "print.key": "true", "key.separator": " "}
         formatting = [word for key, value in shown.items() for word in ("--formatter-property", f"{key}={value}")]
         command = [str(REAL_KAFKA), "tool", CONSOLE_CONSUMER, "--bootstrap-server", self._bootstrap, "--from-beginning"]

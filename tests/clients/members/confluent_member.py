@@ -1,4 +1,7 @@
-"""A group member by confluent-kafka: prints what it reads, commits what it has printed, leaves on SIGTERM."""
+"""A group member by confluent-kafka: prints what it reads, commits what it has printed, leaves on SIGTERM.
+
+In the consumer protocol (KIP-848) the broker sets session and heartbeats.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,13 @@ import sys
 
 from confluent_kafka import Consumer, KafkaException
 
+IN_PROTOCOL = {
+    "classic": {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300},
+    "consumer": {"group.protocol": "consumer"},
+}
 
-def main(bootstrap: str, group: str, topic: str) -> None:
+
+def main(bootstrap: str, group: str, topic: str, protocol: str = "classic") -> None:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -16,8 +24,7 @@ def main(bootstrap: str, group: str, topic: str) -> None:
             "auto.offset.reset": "earliest",
             "auto.commit.interval.ms": 500,
             "enable.auto.offset.store": False,
-            "session.timeout.ms": 1500,
-            "heartbeat.interval.ms": 300,
+            **IN_PROTOCOL[protocol],
             "reconnect.backoff.max.ms": 500,
             "fetch.error.backoff.ms": 100,
         }
