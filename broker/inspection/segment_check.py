@@ -179,14 +179,16 @@ class SegmentCheck:
             )
 
     def _check_records(self, position: int, data: memoryview, header: BatchHeader) -> None:
-        previous = header.base_offset - 1
+        previous, last = header.base_offset - 1, header.last_offset
+        kinds = {} if header.is_control else self._kinds
         try:
             for record in read_records(data, 0, header):
-                if not previous < record.offset <= header.last_offset:
-                    self._error(position, f"record {record.offset} is out of place after {previous}")
-                previous = record.offset
-                if self._kinds and not header.is_control:
-                    decode_internal(self._kinds, record)
+                offset = record[0]
+                if not previous < offset <= last:
+                    self._error(position, f"record {offset} is out of place after {previous}")
+                previous = offset
+                if kinds:
+                    decode_internal(kinds, record)
         except MissingCodec:
             codec = header.compression.name.lower()
             not_decoded = self._partition.totals.not_decoded
