@@ -153,6 +153,4 @@ def _prepare(
         next_producer_id = new_producer_id()
     prepared = metadata.prepared(state, transaction_version, next_producer_id=next_producer_id, now_ms=now_ms)
     transaction.pending_state = state
-    # The producer goes on with what holds once all markers are written; it is told already.
-    completed = prepared.completed(now_ms)
-    return Decision(Answer(ErrorCode.NONE, completed.producer_id, completed.producer_epoch), (record_of(prepared),))
+    return Decision(Answer(ErrorCode.NONE, *prepared.producer_afterwards), (record_of(prepared),))

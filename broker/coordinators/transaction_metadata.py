@@ -7,7 +7,7 @@ Kafka: `TransactionMetadata`, `TxnTransitMetadata`; KIP-98, KIP-360, KIP-890.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from .transaction_state import VALID_PREVIOUS, TransactionState, bumps_epochs
 
@@ -81,8 +81,8 @@ class TransactionMetadata:
     def _begun(
         self, producer_id: int, epoch: int, last_epoch: int, timeout_ms: int, now_ms: int
     ) -> TransactionMetadata:
-        return replace(
-            self._moved_to(TransactionState.EMPTY),
+        return self._moved_to(
+            TransactionState.EMPTY,
             producer_id=producer_id,
             producer_epoch=epoch,
             last_producer_epoch=last_epoch,
@@ -96,8 +96,8 @@ class TransactionMetadata:
         self, added: frozenset[TopicPartition], transaction_version: int, now_ms: int
     ) -> TransactionMetadata:
         """Partitions become part of the transaction, which begins with the first."""
-        return replace(
-            self._moved_to(TransactionState.ONGOING),
+        return self._moved_to(
+            TransactionState.ONGOING,
             partitions=self.partitions | added,
             start_timestamp_ms=now_ms if self.state.is_at_rest else self.start_timestamp_ms,
             last_update_timestamp_ms=now_ms,
@@ -119,8 +119,8 @@ class TransactionMetadata:
         epoch, last_epoch = self.producer_epoch, self.last_producer_epoch
         if bumps_epochs(transaction_version):
             epoch, last_epoch = min(epoch + 1, MAX_PRODUCER_EPOCH), epoch
-        return replace(
-            self._moved_to(state),
+        return self._moved_to(
+            state,
             producer_epoch=epoch,
             last_producer_epoch=last_epoch,
             next_producer_id=next_producer_id,
@@ -140,17 +140,24 @@ class TransactionMetadata:
     def completed(self, now_ms: int) -> TransactionMetadata:
         """All markers are written. A producer whose epochs ran out goes on with the next id, at epoch 0."""
         is_commit = self.state is TransactionState.PREPARE_COMMIT
-        has_new_id = bumps_epochs(self.client_transaction_version) and self.next_producer_id != NO_PRODUCER_ID
-        return replace(
-            self._moved_to(TransactionState.COMPLETE_COMMIT if is_commit else TransactionState.COMPLETE_ABORT),
-            producer_id=self.next_producer_id if has_new_id else self.producer_id,
-            producer_epoch=0 if has_new_id else self.producer_epoch,
+        producer_id, producer_epoch = self.producer_afterwards
+        return self._moved_to(
+            TransactionState.COMPLETE_COMMIT if is_commit else TransactionState.COMPLETE_ABORT,
+            producer_id=producer_id,
+            producer_epoch=producer_epoch,
             next_producer_id=NO_PRODUCER_ID,
             partitions=frozenset(),
             last_update_timestamp_ms=now_ms,
         )
 
-    def _moved_to(self, state: TransactionState) -> TransactionMetadata:
+    @property
+    def producer_afterwards(self) -> tuple[int, int]:
+        """The producer id and epoch that hold when a prepared transaction is completed; the producer is told before."""
+        if bumps_epochs(self.client_transaction_version) and self.next_producer_id != NO_PRODUCER_ID:
+            return self.next_producer_id, 0
+        return self.producer_id, self.producer_epoch
+
+    def _moved_to(self, state: TransactionState, **changes: Any) -> TransactionMetadata:
         if self.state not in VALID_PREVIOUS[state]:
             raise IllegalTransition(f"{self.transactional_id} cannot go from {self.state.label} to {state.label}")
-        return replace(self, state=state, previous_producer_id=self.producer_id)
+        return replace(self, state=state, previous_producer_id=self.producer_id, **changes)
