@@ -23,6 +23,7 @@ def check_layers(layers: ConfigLayers) -> None:
     for kind in _RANGED_KINDS:
         for time in _RANGED_TIMES:
             _check_range(layers, kind, time)
+        _require_less(layers, f"{kind}.heartbeat.interval.ms", f"{kind}.session.timeout.ms")
     for limit in _SHARE_LIMITS:
         _check_range(layers, "group.share", limit)
     _require_order(layers, "group.min.session.timeout.ms", "group.max.session.timeout.ms")
@@ -67,6 +68,11 @@ def _check_range(layers: ConfigLayers, kind: str, name: str) -> None:
 def _require_order(layers: ConfigLayers, low: str, high: str) -> None:
     if _number(layers, low) > _number(layers, high):
         raise ConfigValueError(f"{high} must be greater than or equal to {low}")
+
+
+def _require_less(layers: ConfigLayers, low: str, high: str) -> None:
+    if _number(layers, low) >= _number(layers, high):
+        raise ConfigValueError(f"{low} must be less than {high}")
 
 
 def _number(layers: ConfigLayers, name: str) -> float:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .layers import ConfigLayers
 
+_GROUP_KINDS = ("consumer", "share", "streams")
 _MATCH_SELECTORS = frozenset(
     {
         "client_instance_id",
@@ -59,6 +60,8 @@ def check_group(overrides: Mapping[str, str], layers: ConfigLayers) -> None:
             raise ConfigValueError(f"Unknown group config name: {name}")
     for name, text in overrides.items():
         _check_group_limits(name, parse(GROUP_CONFIG_KEYS[name], text), layers)
+    for kind in _GROUP_KINDS:
+        _check_group_session(kind, overrides, layers)
 
 
 def check_client_metrics(overrides: Mapping[str, str]) -> None:
@@ -83,6 +86,17 @@ def group_default(layers: ConfigLayers, name: str) -> Value:
         return layers.value(broker_name)
     key = GROUP_CONFIG_KEYS[name]
     return parse_default(key, key.default)
+
+
+def _check_group_session(kind: str, overrides: Mapping[str, str], layers: ConfigLayers) -> None:
+    """A session that is no longer than the time between two heartbeats ends however well a member does."""
+    session_name, heartbeat_name = f"{kind}.session.timeout.ms", f"{kind}.heartbeat.interval.ms"
+    session_ms, heartbeat_ms = (
+        parse(GROUP_CONFIG_KEYS[name], overrides[name]) if name in overrides else group_default(layers, name)
+        for name in (session_name, heartbeat_name)
+    )
+    if isinstance(session_ms, int) and isinstance(heartbeat_ms, int) and session_ms <= heartbeat_ms:
+        raise ConfigValueError(f"{session_name} must be greater than {heartbeat_name}")
 
 
 def _check_group_limits(name: str, value: Any, layers: ConfigLayers) -> None:

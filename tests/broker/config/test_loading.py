@@ -133,6 +133,15 @@ def test_a_wrong_line_is_named_with_its_file_and_number(properties, text, line):
     assert str(refused.value) == f"server.properties:2: {text}: {line}"
 
 
+@pytest.mark.parametrize("kind", ["consumer", "share", "streams"])
+def test_a_session_is_longer_than_the_time_between_heartbeats(kind):
+    limits = [f"group.{kind}.max.heartbeat.interval.ms=60000", f"group.{kind}.heartbeat.interval.ms=45000"]
+    with pytest.raises(ConfigError) as refused:
+        load_config(None, limits)
+    rule = f"group.{kind}.heartbeat.interval.ms must be less than group.{kind}.session.timeout.ms"
+    assert rule in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
