@@ -1,6 +1,6 @@
 """Clients that live through hand-overs, and clients that read what others wrote before one.
 
-One librdkafka producer and one consumer are made in the first stay and never again: their address stays, the broker
+The producers and consumers of librdkafka are made in the first stay and never again: their address stays, the broker
 behind it does not. Java's console producer and consumer stand for Kafka's own clients.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
 
@@ -24,48 +24,23 @@ if TYPE_CHECKING:
     from .place import Place
 
 LIVE_TOPIC = "live"
-LIVE_GROUP = "live"
 LIVE_RECORDS_PER_STAY = 50
 JAVA_TOPIC = "java"
 TRANSACTIONAL_TOPIC = "transactional"
 STREAM_TOPIC = "stream"
 
 
-class LiveClients:
-    """An idempotent producer and a group member of librdkafka, from the first stay to the last."""
+class LiveConsumer:
+    """A group member of librdkafka that is never told of a hand-over; `seen` is what it was given so far."""
 
-    def __init__(self, place: Place) -> None:
-        settings = {
-            "bootstrap.servers": place.bootstrap,
-            "reconnect.backoff.max.ms": 500,
-            "log_level": 0,  # it would tell of each attempt to reach a broker that is not there yet
-            "topic.metadata.refresh.interval.ms": 1000,
-        }
-        self._producer = confluent_kafka.Producer(
-            {**settings, "enable.idempotence": True, "message.timeout.ms": 120_000}
-        )
-        group = {"group.id": LIVE_GROUP, "auto.offset.reset": "earliest", "session.timeout.ms": 60_000}
-        self._consumer = confluent_kafka.Consumer({**settings, **group, "auto.commit.interval.ms": 200})
+    def __init__(self, place: Place, group: dict[str, Any]) -> None:
+        self.seen: set[bytes] = set()
+        settings = {"auto.offset.reset": "earliest", "auto.commit.interval.ms": 200, **group}
+        self._consumer = confluent_kafka.Consumer({**_patient(place), **settings})
         self._consumer.subscribe([LIVE_TOPIC])
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._consume)
         self._thread.start()
-        self.sent: list[bytes] = []
-        self.seen: set[bytes] = set()
-
-    def send(self) -> None:
-        """The next records; the consumer has seen all of them when this returns."""
-        failures: list[confluent_kafka.KafkaError] = []
-        numbers = range(len(self.sent), len(self.sent) + LIVE_RECORDS_PER_STAY)
-        values = [b"%d" % number for number in numbers]
-        for value in values:
-            self._producer.produce(
-                LIVE_TOPIC, value, value, on_delivery=lambda error, _: failures.append(error) if error else None
-            )
-        assert self._producer.flush(120) == 0
-        assert not failures, failures
-        self.sent += values
-        wait_until(lambda: self.seen >= set(self.sent), "the consumer has seen every record", timeout_s=120)
 
     def close(self) -> None:
         self._stopping.set()
@@ -79,14 +54,53 @@ class LiveClients:
                     self.seen.add(message.value())
 
 
+class LiveClients:
+    """An idempotent producer and a group member of each protocol, from the first stay to the last."""
+
+    def __init__(self, place: Place, *, consumer_protocol: bool) -> None:
+        self._producer = confluent_kafka.Producer(
+            {**_patient(place), "enable.idempotence": True, "message.timeout.ms": 120_000}
+        )
+        groups: list[dict[str, Any]] = [{"group.id": "live-classic", "session.timeout.ms": 60_000}]
+        if consumer_protocol:
+            groups.append({"group.id": "live-consumer", "group.protocol": "consumer"})
+        self._consumers = [LiveConsumer(place, group) for group in groups]
+        self._sent: set[bytes] = set()
+
+    def send(self) -> None:
+        """The next records; each consumer has seen all of them when this returns."""
+        failures: list[confluent_kafka.KafkaError] = []
+        for number in range(len(self._sent), len(self._sent) + LIVE_RECORDS_PER_STAY):
+            self._sent.add(b"%d" % number)
+            self._producer.produce(
+                LIVE_TOPIC, b"%d" % number, on_delivery=lambda error, _: failures.append(error) if error else None
+            )
+        assert self._producer.flush(120) == 0
+        assert not failures, failures
+        for consumer in self._consumers:
+            wait_until(lambda seen=consumer.seen: seen >= self._sent, "a consumer has seen every record", 120)
+
+    def close(self) -> None:
+        for consumer in self._consumers:
+            consumer.close()
+
+
+def _patient(place: Place) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": place.bootstrap,
+        "reconnect.backoff.max.ms": 500,
+        "topic.metadata.refresh.interval.ms": 1000,
+        "log_level": 0,  # it would tell of each attempt to reach a broker that is not there yet
+    }
+
+
 class Stream:
     """An idempotent producer of librdkafka that never pauses, whatever happens to its broker."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        settings = {"bootstrap.servers": place.bootstrap, "reconnect.backoff.max.ms": 500, "log_level": 0}
         self._producer = confluent_kafka.Producer(
-            {**settings, "enable.idempotence": True, "message.timeout.ms": 300_000, "linger.ms": 1}
+            {**_patient(place), "enable.idempotence": True, "message.timeout.ms": 300_000, "linger.ms": 1}
         )
         self._failures: list[confluent_kafka.KafkaError] = []
         self._sent: list[bytes] = []
@@ -137,9 +151,8 @@ class TransactionalClient:
 
     def commit_and_begin(self) -> None:
         if self._producer is None:
-            settings = {"transactional.id": "real", "transaction.timeout.ms": 600_000, "reconnect.backoff.max.ms": 500}
             self._producer = confluent_kafka.Producer(
-                {**settings, "bootstrap.servers": self._place.bootstrap, "log_level": 0}
+                {**_patient(self._place), "transactional.id": "real", "transaction.timeout.ms": 600_000}
             )
             self._producer.init_transactions(60)
         else:

@@ -67,6 +67,41 @@ HEADERS = (
     RecordHeader("empty", b""),
     RecordHeader("ünïcode", b"\0\xff"),
 )
+EVERY_CONFIG = {
+    "cleanup.policy": "delete,compact",
+    "compression.gzip.level": "4",
+    "compression.lz4.level": "5",
+    "compression.type": "zstd",
+    "compression.zstd.level": "-7",
+    "delete.retention.ms": "1000",
+    "file.delete.delay.ms": "1001",
+    "flush.messages": "10",
+    "flush.ms": "1002",
+    "follower.replication.throttled.replicas": "0:1",
+    "index.interval.bytes": "1003",
+    "leader.replication.throttled.replicas": "*",
+    "local.retention.bytes": "1004",
+    "local.retention.ms": "1005",
+    "max.compaction.lag.ms": "86400006",
+    "max.message.bytes": "1007007",
+    "message.timestamp.after.max.ms": "7200008",
+    "message.timestamp.before.max.ms": "86400009",
+    "message.timestamp.type": "LogAppendTime",
+    "min.cleanable.dirty.ratio": "0.10",
+    "min.compaction.lag.ms": "86400005",
+    "min.insync.replicas": "2",
+    "preallocate": "false",
+    "remote.log.copy.disable": "false",
+    "remote.log.delete.on.disable": "false",
+    "remote.storage.enable": "false",
+    "retention.bytes": "1048577012",
+    "retention.ms": "86400013",
+    "segment.bytes": "1048577",
+    "segment.index.bytes": "1048578",
+    "segment.jitter.ms": "14",
+    "segment.ms": "86400015",
+    "unclean.leader.election.enable": "true",
+}
 TOPICS: dict[str, tuple[int, dict[str, str]]] = {
     "headers": (1, {}),
     "append-time": (1, {"message.timestamp.type": "LogAppendTime"}),
@@ -85,6 +120,8 @@ TOPICS: dict[str, tuple[int, dict[str, str]]] = {
     "java": (1, {}),
     "transactional": (1, {}),
     "stream": (1, {"segment.bytes": "1048576"}),
+    "preallocated": (1, {"preallocate": "true", "segment.bytes": "1048576", "segment.ms": "500"}),
+    "configured": (1, EVERY_CONFIG),
     **{f"codec-{codec or 'none'}": (1, {}) for codec in CODECS},
 }
 GROUPS = ("group-a", "group-b", "group-without-metadata")
@@ -205,6 +242,8 @@ class Contents:
             codec = list(Compression)[number % 5]
             broker.append("segments", self._records(12), producer=producer, sequence=12 * number, compression=codec)
             broker.append("trimmed", self._records(3))
+            broker.append("preallocated", self._records(3), compression=codec)
+        broker.append("configured", self._records(5))
         for number in range(5):
             now_ms = self.next_time_ms()
             value = bytes(range(256)) * 1200  # 300 KiB

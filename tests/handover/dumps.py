@@ -24,6 +24,7 @@ COMPLAINT = re.compile(
 )
 # Folders of deleted topics are left as they were, with Kafka's indexes as long as they were made.
 DELETED = "-delete"
+PREALLOCATED = "preallocated-"
 # The tool takes -1 for the offset before a file's first record, so it says this of every segment but the first.
 SEGMENT_START = re.compile(r"Non-consecutive offsets in \S+/0*([1-9]\d*)\.log\n  -1 is followed by \1\n")
 # In a compacted log some are missing.
@@ -62,7 +63,8 @@ KINDS = (
 def complaints(tools: JavaTools, data_dirs: Sequence[Path], keep: Path, *, crashed_kafka: bool) -> list[str]:
     """What the tool says against any file; everything it said is written to `keep`.
 
-    A Kafka that crashed leaves the indexes that it made too long, which its own tool calls corrupt.
+    A Kafka that crashed leaves indexes and preallocated segments as long as it made them, which its own tool calls
+    corrupt.
     """
     found: list[str] = []
     with keep.open("w") as log:
@@ -70,6 +72,8 @@ def complaints(tools: JavaTools, data_dirs: Sequence[Path], keep: Path, *, crash
             if crashed_kafka and kind.suffix in (".index", ".timeindex"):
                 continue
             files = [file for data_dir in data_dirs for file in _files(data_dir, kind)]
+            if crashed_kafka:
+                files = [file for file in files if not file.parent.name.startswith(PREALLOCATED)]
             if not files:
                 continue
             done = tools.run(DUMP_LOG, *kind.options, "--files", ",".join(map(str, files)))

@@ -11,6 +11,8 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ottla.protocol.api_keys import ApiKey
+
 from ..harness.broker_process import OTTLA
 from . import clients, dumps
 from .asking import Broker
@@ -97,7 +99,8 @@ class History:
             wait_until_ready(broker, self.contents.topics)
             if stay.begun_after is None:
                 self.contents.write_first(broker)
-                self._live = clients.LiveClients(self.place)
+                served = broker.serves(ApiKey.CONSUMER_GROUP_HEARTBEAT)
+                self._live = clients.LiveClients(self.place, consumer_protocol=served)
                 self._stream = clients.Stream(self.place)
             else:
                 stay.first_view = self._look(broker)

@@ -74,7 +74,6 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a timestamp in a time index": ("large-0/*.timeindex", change_byte(-7)),
     "a cut time index": ("large-0/*.timeindex", cut),
     "a producer snapshot": ("segments-0/*.snapshot", change_byte(-1)),
-    "a transaction index": ("transactions-0/*.txnindex", change_byte(1)),
 }
 
 

@@ -32,6 +32,11 @@ STORIES = (
 USUAL = re.compile(
     r"WARN \[QuorumController id=1\] Performing controller activation\."
     r"|WARN \[NodeToControllerChannelManager .*\] Attempting to close NetworkClient that has already been closed\."
+    # A busy machine.
+    r"|.* \(org\.apache\.kafka\.server\.BrokerLifecycleManager\)"
+    r"|ERROR \[QuorumController id=1\] processExpiredBrokerHeartbeat: controller event queue overloaded\."
+    # A coordinator that begins to load as the leader of before, until the controller has registered the broker anew.
+    r"|ERROR \[\w+ id=1\] Failed to load metadata from \S+ with epoch \d+ due to Stopped loading records"
     # A client that asks again while the first of its kind is being served.
     r"|WARN Auto topic creation failed for \S+ with error 'TOPIC_ALREADY_EXISTS'"
     # Partitions that are added to a topic, and the gap in a sequence that the test sends.
