@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import shutil
 import signal
@@ -114,6 +115,8 @@ def _serve(config: BrokerConfig, *, use_uvloop: bool) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await broker.start()
+        # What is there now stays: the collector need not walk ten thousand partitions again and again.
+        gc.freeze()
         try:
             print(broker.describe(), flush=True)  # noqa: T201 - the one line that says it answers
             await stop.wait()

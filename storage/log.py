@@ -159,6 +159,11 @@ class Log:
         return [segment.base_offset for segment in self._segments]
 
     @property
+    def first_base_offset(self) -> int:
+        """Where the oldest segment begins."""
+        return self._segments.first.base_offset
+
+    @property
     def active_base_offset(self) -> int:
         """Where the segment begins that is written now."""
         return self._segments.active.base_offset

@@ -125,6 +125,4 @@ def _content(logs: Mapping[TopicPartition, Log]) -> _Content:
 
 def _log_starts(logs: Mapping[TopicPartition, Log]) -> dict[TopicPartition, int]:
     """Those that the names of the files do not tell."""
-    return {
-        key: log.log_start_offset for key, log in logs.items() if log.log_start_offset > log.segment_base_offsets[0]
-    }
+    return {key: log.log_start_offset for key, log in logs.items() if log.log_start_offset > log.first_base_offset}

@@ -14,7 +14,7 @@ from ...storage.files import remove_tree
 from ...storage.log_directory import LogDirectory, LogDirectoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ...storage.environment import StorageEnvironment
     from ...storage.log import Log
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .commit_barrier import Told
 
 logger = logging.getLogger(__name__)
+
+_LOGS_AT_A_TIME = 500
 
 
 class LogDirectories:
@@ -155,15 +157,17 @@ class LogDirectories:
         self._checkpointing.discard(path)
         logger.error("%s: the checkpoints cannot be written: %s", path, error)
 
-    def delete_due(self) -> None:
-        """Remove files and folders that were given up long enough ago."""
+    def delete_due(self) -> Iterator[None]:
+        """Remove files and folders that were given up long enough ago; yields where other work may come between."""
         now_ms = self._clock.now_ms()
         for directory in self.directories:
             for path in directory.take_due_folders(now_ms):
                 self._background.run(partial(remove_tree, self._files, path), _nothing, _nothing)
-            for log in directory.logs.values():
+            for number, log in enumerate(list(directory.logs.values()), 1):
                 if log.released_files:
                     log.released_files.remove_due(now_ms)
+                if number % _LOGS_AT_A_TIME == 0:
+                    yield
 
     def close(self, broker_epoch: int) -> None:
         """Close every log and directory in good order."""

@@ -40,7 +40,7 @@ class LogDuties:
             ("retention", config.log_retention_check_interval_ms, self._apply_retention),
             ("checkpoints", config.log_flush_offset_checkpoint_interval_ms, self._write_checkpoints),
             ("producers", config.producer_id_expiration_check_interval_ms, self._expire_producers),
-            ("deletions", _DELETION_INTERVAL_MS, self._delete_due),
+            ("deletions", _DELETION_INTERVAL_MS, self._directories.delete_due),
             ("metadata", config.metadata_look_interval_ms, self._look_after_metadata),
         ]
         if config.log_flush_scheduler_interval_ms < _FLUSH_CHECK_INTERVAL_MS_MAX:
@@ -112,6 +112,3 @@ class LogDuties:
         self._services.metadata.snapshots.look()
         yield
 
-    def _delete_due(self) -> Iterator[None]:
-        self._directories.delete_due()
-        yield
