@@ -8,7 +8,6 @@ Kafka: `ProducerStateManager.writeSnapshot`, `ProducerSnapshot.json` version 1.
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +37,7 @@ class Snapshot(NamedTuple):
 
 def snapshot_path(directory: str, offset: int) -> str:
     """Where the snapshot of a log that ends at `offset` lies."""
-    return os.path.join(directory, f"{offset:020d}{SUFFIX}")
+    return f"{directory}/{offset:020d}{SUFFIX}"
 
 
 def encode_snapshot(entries: Iterable[ProducerEntry]) -> bytes:

@@ -54,7 +54,7 @@ _LOG = logging.getLogger(__name__)
 
 def file_stem(directory: str, base_offset: int) -> str:
     """The path of a segment's files without their suffix."""
-    return os.path.join(directory, f"{base_offset:020d}")
+    return f"{directory}/{base_offset:020d}"
 
 
 class Segment:
