@@ -9,6 +9,7 @@ Kafka: `LogLoader`, `LogSegment.recover`.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from dataclasses import dataclass, field
@@ -213,6 +214,16 @@ class _Loader:
         self.snapshots = ProducerSnapshots(self._directory, self._files, numbers[SNAPSHOT_SUFFIX])
         self._snapshot_offsets = frozenset(self.snapshots.offsets)
         self.snapshots.remove_strays(bases)
+        self._note_emptied_segments()
+
+    def _note_emptied_segments(self) -> None:
+        """A segment is rolled because it is full: one that is empty has lost its records, unless they were cleaned."""
+        if self._config.is_compacted:
+            return
+        for segment, following in itertools.pairwise(self.segments):
+            if not segment.size:
+                lost = f"offsets {segment.base_offset} to {following.base_offset - 1} are missing"
+                self._report.notes.append(f"{segment.log.path} is empty: {lost}")
 
     def _segment(self, base_offset: int, size: int) -> Segment:
         return Segment(

@@ -408,3 +408,13 @@ class TestNamesThatAreNoSegments:
         (place.directory / name).write_bytes(b"somebody's")
         assert values_of(place.reopen_after_crash(log)) == {0: b"kept"}
         assert (place.directory / name).read_bytes() == b"somebody's"
+
+
+class TestEmptiedSegments:
+    @pytest.mark.parametrize("clean", [True, False])
+    def test_a_segment_that_lost_its_records_is_named_and_the_others_are_read(self, place, log, caplog, clean):
+        log.close()
+        os.truncate(place.path(4, ".log"), 0)
+        opened = place.open(OpenedFrom(0, 12, clean_shutdown=clean))
+        assert values_of(opened) == {offset: VALUES[offset] for offset in VALUES if not 4 <= offset < 8}
+        assert "00000000000000000004.log is empty: offsets 4 to 7 are missing" in caplog.text
