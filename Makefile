@@ -6,10 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PORT ?= 9092
 DATA ?= .data
 
-.PHONY: serve test check format bench-start clean help
+.PHONY: serve test check format torture simulate bench bench-start bench-partitions bench-cold-read bench-pauses clean help
 
 help:            ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
 
 serve: $(VENV)/.serve   ## start the broker on 127.0.0.1:9092, data in .data
 	@exec $(BIN)/ottla serve --port $(PORT) --data-dir $(DATA)
@@ -27,8 +27,26 @@ format: $(VENV)/.dev    ## format the code and sort its imports
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
+torture: $(VENV)/.dev   ## kill, damage and fill up for an hour what `test` does for a minute
+	OTTLA_TORTURE_KILLS=300 OTTLA_FAULT_STRIDE=1 OTTLA_DISK_STRIDE=5 OTTLA_DAMAGE_SEEDS=600 OTTLA_POWER_LOSS_SEEDS=10 \
+		$(BIN)/python -m pytest tests/torture tests/storage/test_faults.py tests/storage/test_power_loss.py --timeout 0
+
+simulate: $(VENV)/.dev  ## a thousand simulated lives of each kind
+	OTTLA_SEEDS=1000 $(BIN)/python -m pytest tests/simulation --timeout 0
+
+bench: bench-start bench-partitions bench-cold-read bench-pauses  ## all of the following
+
 bench-start: $(VENV)/.dev  ## print start time and memory
 	$(BIN)/python compat/bench/start.py
+
+bench-partitions: $(VENV)/.dev  ## print what 10,000 partitions cost
+	$(BIN)/python compat/bench/partitions.py
+
+bench-cold-read: $(VENV)/.dev  ## print how fast a log of 5 GB is read from its start
+	$(BIN)/python compat/bench/cold_read.py
+
+bench-pauses: $(VENV)/.dev  ## print how long the event loop stands still under 1 GB a minute
+	$(BIN)/python compat/bench/loop_pauses.py
 
 clean:           ## remove the environment and caches, never the data
 	rm -rf $(VENV) .links .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build dist
