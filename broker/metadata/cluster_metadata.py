@@ -121,9 +121,9 @@ class ClusterMetadata:
         except ReplayError as error:
             raise UnreadableMetadata(f"{log.directory} at offset {offset}: {error}") from error
         first_records: Sequence[Message] = ()
-        if not image.features:
+        if not image.features and image.last_offset < 0:
             first_records = first_feature_records(log.bootstrap_records(), config.min_insync_replicas)
-        check_finalized(image.features | levels_of(first_records), sources)
+        check_finalized(image.features | levels_of(first_records), sources, log.directory)
         return cls(
             log=log,
             image=image,

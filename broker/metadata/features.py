@@ -47,14 +47,14 @@ class UnsupportedFeature(ValueError):
     """A log finalizes a feature, or a level of one, that this broker cannot work with."""
 
 
-def check_finalized(finalized: Mapping[str, int], sources: Mapping[str, str]) -> None:
+def check_finalized(finalized: Mapping[str, int], sources: Mapping[str, str], log: str) -> None:
     """UnsupportedFeature when a directory needs more than this broker knows.
 
-    `sources` says by feature where its level was read, for the message.
+    For the message, `sources` says by feature where its level was read, and `log` what was read.
     """
     for name, level in finalized.items():
         feature = FEATURES.get(name)
-        source = sources.get(name, "the metadata log")
+        source = sources.get(name, log)
         if feature is None:
             raise UnsupportedFeature(
                 f"{source} finalizes feature {name} at {level}, which is not known; "
@@ -65,6 +65,11 @@ def check_finalized(finalized: Mapping[str, int], sources: Mapping[str, str]) ->
                 f"{source} finalizes feature {name} at {level}, supported are {feature.lowest} to {feature.highest}; "
                 f"{_way_out(feature, level)}"
             )
+    if METADATA_VERSION not in finalized:
+        raise UnsupportedFeature(
+            f"{log} has records but no {METADATA_VERSION}: Kafka 3.2 or older wrote it; "
+            "open it with Kafka 3.3 to 3.9 first, which writes one"
+        )
 
 
 def _way_out(feature: Feature, level: int) -> str:

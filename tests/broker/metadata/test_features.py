@@ -36,8 +36,13 @@ def test_a_level_is_told_as_the_log_has_it():
 @pytest.mark.parametrize("levels", [{"metadata.version": 6}, {"metadata.version": 31}, {"other.version": 1}])
 def test_what_cannot_be_replayed_is_refused(levels):
     with pytest.raises(UnsupportedFeature, match=next(iter(levels))):
-        check_finalized(levels, {})
+        check_finalized(levels, {}, "the log")
+
+
+def test_records_without_a_level_are_those_of_an_older_kafka():
+    with pytest.raises(UnsupportedFeature, match=r"the log has records but no metadata\.version: Kafka 3\.2 or older"):
+        check_finalized({}, {}, "the log")
 
 
 def test_what_a_new_cluster_gets_can_be_replayed():
-    check_finalized({f.name: f.new_cluster_level for f in FEATURES.values() if f.new_cluster_level}, {})
+    check_finalized({f.name: f.new_cluster_level for f in FEATURES.values() if f.new_cluster_level}, {}, "the log")

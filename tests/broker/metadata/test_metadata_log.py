@@ -211,6 +211,19 @@ class TestBootstrap:
         broker.restart()
         assert broker.metadata.image.features["metadata.version"] == 30
 
+    def test_a_log_with_records_and_no_level_is_not_given_one(self, broker, tmp_path):
+        write_snapshot(broker, broker.metadata_log.end_offset, [stored.RegisterBrokerRecord(broker_id=1)])
+        with pytest.raises(ValueError, match=f"{broker.directory} has records but no metadata.version"):
+            broker.load()
+
+    def test_the_file_and_the_offset_of_a_level_are_named(self, broker):
+        record = stored.FeatureLevelRecord(name="metadata.version", feature_level=31)
+        offset = broker.metadata_log.append([record])
+        with pytest.raises(
+            ValueError, match=f"{broker.directory} at offset {offset} finalizes feature metadata.version"
+        ):
+            broker.load()
+
     def test_levels_that_are_not_supported_refuse_the_start_before_anything_is_written(self, tmp_path):
         broker = MetadataBroker(tmp_path, started=False)
         self.write(broker, ("metadata.version", 31))
