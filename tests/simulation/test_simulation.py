@@ -28,6 +28,10 @@ OPTIONS = {
     "offsets.topic.num.partitions": "1",
     "transaction.state.log.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
+    "group.consumer.min.session.timeout.ms": "10000",
+    "group.consumer.session.timeout.ms": "10000",
+    "group.consumer.min.heartbeat.interval.ms": "3000",
+    "group.consumer.heartbeat.interval.ms": "3000",
     "log.flush.interval.messages": "1",  # so that losing the power loses nothing acknowledged either
 }
 TROUBLED_S = 40.0
@@ -142,3 +146,17 @@ STORIES: list[Callable[[World], Awaitable[None]]] = [records_and_groups, consume
 def test_what_was_acknowledged_holds(story: Callable[[World], Awaitable[None]]) -> None:
     for seed in seeds():
         run_seed(seed, OPTIONS, story)
+
+
+def test_a_seed_gives_the_same_run_again() -> None:
+    def ends_of(seed: int) -> list[tuple[float, int]]:
+        ends = []
+
+        async def story(world: World) -> None:
+            await transactions(world)
+            ends.append((world.loop.time(), world.chance.getrandbits(64)))
+
+        run_seed(seed, OPTIONS, story)
+        return ends
+
+    assert ends_of(7) == ends_of(7) != ends_of(8)
