@@ -133,8 +133,8 @@ class CleanedSegmentWriter:
 def swap_in(files: Files, cleaned: CleanedSegment, snapshots: Sequence[str]) -> list[str]:
     """Put a cleaned segment in place; return the paths of its sources' files, to be removed later. Raises OSError.
 
-    `snapshots` are the paths of producer snapshots that go with the sources. The caller syncs the folder before
-    anything is written down that relies on it.
+    `snapshots` are the paths of producer snapshots that go with the sources. The folder must be synced before the
+    files are removed, and before anything is written down that relies on the swap.
     """
     for suffix in SUFFIXES:
         _rename_if_there(files, cleaned.stem + suffix + CLEANED_SUFFIX, cleaned.stem + suffix + SWAP_SUFFIX)

@@ -491,7 +491,7 @@ class Log:
             segment.log.close()
         released = [self.snapshots.release(segment.base_offset) for segment in old[1:]]
         deleted = swap_in(files, cleaned, [path for path in released if path is not None])
-        self.released_files.add_marked(now_ms + self.config.file_delete_delay_ms, deleted)
+        self.released_files.add_synced(self.directory, deleted, now_ms + self.config.file_delete_delay_ms)
         self._segments.replace(old, self._found_segment(cleaned, now_ms))
         self.size_bytes += cleaned.size_bytes - sum(segment.size for segment in old)
         return True

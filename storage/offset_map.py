@@ -2,8 +2,8 @@
 
 A hash table of 24 bytes an entry (16 bytes of the key's digest, 8 of the offset) by open addressing, so what it may
 hold follows from `log.cleaner.dedupe.buffer.size` alone and never from the log. Two keys whose digests are equal would
-count as one; with 128 bits that does not happen. A dict of digests looks a key up in two thirds of the time, but takes
-about 140 bytes an entry: within the same bytes it holds a sixth of the keys, and the log is then read six times.
+count as one; with 128 bits that does not happen. A dict of digests finds a key in half the time, but takes some 120
+bytes an entry: within the same bytes it holds a fifth of the keys, and the log is then read five times.
 The table is mapped memory: a page that no entry falls on costs nothing, and `close` gives all of it back. It is also
 never larger than twice what the records to be entered can fill.
 Kafka: `SkimpyOffsetMap`.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from .files import remove_if_present
+from .files import remove_if_present, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,13 @@ class ReleasedFiles:
     def add_marked(self, due_ms: int, paths: list[str]) -> None:
         """Remove files that are renamed already at `due_ms`."""
         self._due += [(due_ms, path) for path in paths]
+
+    def add_synced(self, directory: str, paths: list[str], due_ms: int) -> None:
+        """Remove files at `due_ms`, and never before the folder is on the disk: what replaced them lies in it."""
+        files = self._environment.files
+        self._environment.background.run(
+            partial(sync_directory, files, directory), lambda _: self.add_marked(due_ms, paths), self._failed
+        )
 
     def remove_due(self, now_ms: int) -> int:
         """Remove what is due; return how many files."""

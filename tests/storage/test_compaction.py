@@ -15,6 +15,7 @@ from ottla.storage.cleaner_pace import CleaningAborted, IoThrottle, Pace
 from ottla.storage.compaction import CleaningBuffers
 from ottla.storage.recovery import OpenedFrom
 
+from ..held_background import HeldBackground
 from .compaction_home import BUFFERS, UNLIMITED, batches_of, clean, headers_of, kept_of, new_cleaning
 from .log_home import NOW_MS, LogHome, append, append_raw
 
@@ -310,6 +311,20 @@ class TestSegments:
         assert place.names(".log") == [place.path(base, ".log").name for base in (0, 6)]
         assert len(place.names(".log.deleted")) == 6
         log.released_files.remove_due(NOW_MS + 60_000)
+        assert not place.names(".deleted")
+
+    def test_sources_are_not_removed_before_the_folder_is_synced(self, place):
+        held = HeldBackground()
+        place.environment = replace(place.environment, background=held)
+        log = place.open()
+        put(log, b"k", b"v")
+        rolled(log)
+        held.hold = True
+        clean(log)
+        assert log.released_files.remove_due(NOW_MS + 60_000) == 0
+        held.finish_all()
+        assert log.released_files.remove_due(NOW_MS + 60_000) == 3
+        held.finish_all()
         assert not place.names(".deleted")
 
     def test_they_stay_within_the_segment_size(self, home):
