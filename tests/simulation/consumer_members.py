@@ -1,6 +1,6 @@
 """Consumers of the next-generation protocol (KIP-848) and the invariant of their group.
 
-A partition that another member was given is never confirmed to its old owner again, and an acknowledged offset never
+A partition is never given to a member while another one has it whose session goes on, and an acknowledged offset never
 goes back.
 """
 
@@ -37,23 +37,25 @@ if TYPE_CHECKING:
 
 SESSION_S = 10.0
 HEARTBEAT_S = 3.0
+GIVING_UP_S_MAX = 4.0
 
 
 class Grants:
-    """Who was given which partition last, and when it heard of it; what was committed."""
+    """Who was given which partition last; what was committed."""
 
     def __init__(self) -> None:
-        self._owners: dict[int, tuple[str, float]] = {}
+        self._owners: dict[int, ConsumerMember] = {}
         self.committed: dict[int, int] = {}
 
-    def given(self, partition: int, member_id: str, now_s: float) -> None:
-        self._owners[partition] = (member_id, now_s)
-
-    def confirmed(self, partitions: list[int], member_id: str, asked_s: float) -> None:
-        """A member's heartbeat was answered without taking these from it."""
-        for partition in partitions:
-            owner, since_s = self._owners[partition]
-            assert owner == member_id or since_s > asked_s, f"partition {partition} has two owners"
+    def given(self, partition: int, member: ConsumerMember, now_s: float) -> None:
+        """A member hears that a partition is its own; whoever had it must have given it up, or be out of its time."""
+        before = self._owners.get(partition)
+        if before is not None and before is not member and partition in before.owned:
+            assert before.heard_s < now_s - SESSION_S, (
+                f"{partition} was given to {member.name} at {now_s:.2f} s while {before.name} had it, who was last "
+                f"heard at {before.heard_s:.2f} s"
+            )
+        self._owners[partition] = member
 
     def commit(self, partition: int, offset: int) -> None:
         self.committed[partition] = max(self.committed.get(partition, -1), offset)
@@ -71,6 +73,8 @@ class ConsumerMember:
         self._topic_id = topic_id
         self._grants = grants
         self._client = Client(world, name)
+        self.heard_s = 0.0
+        """When it sent the last heartbeat that was answered."""
         self._positions: dict[int, int] = {}
         self._is_over = False
         self._begin_anew()
@@ -104,7 +108,6 @@ class ConsumerMember:
             keys = FindCoordinatorRequest(key_type=0, coordinator_keys=[self._group])
             await self._client.ask(keys, FindCoordinatorResponse, 4)
         asked_s = self._world.loop.time()
-        owned_then = list(self.owned)
         answer = await self._client.ask(self._heartbeat(), ConsumerGroupHeartbeatResponse, 1)
         if answer.error_code in (ErrorCode.FENCED_MEMBER_EPOCH, ErrorCode.UNKNOWN_MEMBER_ID):
             self._begin_anew()
@@ -112,7 +115,8 @@ class ConsumerMember:
             self._tells_owned = True
         else:
             assert answer.error_code == 0, (ErrorCode(answer.error_code).name, answer.error_message)
-            await self._take(answer, owned_then, asked_s)
+            self.heard_s = asked_s
+            await self._take(answer)
 
     def _heartbeat(self) -> ConsumerGroupHeartbeatRequest:
         request = ConsumerGroupHeartbeatRequest(
@@ -125,20 +129,20 @@ class ConsumerMember:
             request.rebalance_timeout_ms = 30_000
         return request
 
-    async def _take(self, answer: Any, owned_then: list[int], asked_s: float) -> None:
+    async def _take(self, answer: Any) -> None:
         self.epoch = answer.member_epoch
         self._tells_owned = False
         if answer.assignment is None:
-            self._grants.confirmed(owned_then, self._member_id, asked_s)
             return
         wanted = [index for topic in answer.assignment.topic_partitions for index in topic.partitions]
         kept = [index for index in self.owned if index in wanted]
-        self._grants.confirmed(kept, self._member_id, asked_s)
+        if kept != self.owned:
+            await self._world.soon(GIVING_UP_S_MAX)  # the application finishes what it had begun
         added = [index for index in wanted if index not in kept]
         self._tells_owned = True  # tell what was given up, and what was taken
         self.owned = kept
         for index in added:
-            self._grants.given(index, self._member_id, self._world.loop.time())
+            self._grants.given(index, self, self._world.loop.time())
         await self._fetch_positions(added)
         self.owned = kept + added
 
