@@ -47,8 +47,6 @@ class ConsumerChange:
         self.has_new_hash = False
         """The hash of the topics was taken anew, and may be trusted until one changes."""
         self.regexes_to_resolve: frozenset[str] = frozenset()
-        self._subscriptions: Subscriptions | None = None
-        self._member_count = len(group.members)
 
     # ---- static members
 
@@ -82,10 +80,7 @@ class ConsumerChange:
 
     def _renew_epoch(self, old: ConsumerMember, new: ConsumerMember, *, bump: bool) -> None:
         group = self.group
-        self._subscriptions = subscriptions = _updated(group.subscriptions, old, new)
-        is_known = new.member_id in group.members or new.instance_id in group.static_member_ids
-        self._member_count = len(group.members) + (not is_known)
-        metadata_hash = self.context.hashes.of_group(subscriptions.topics)
+        metadata_hash = self.context.hashes.of_group(_updated(group.subscriptions, old, new).topics)
         if bump or metadata_hash != group.metadata_hash:
             self.epoch += 1
             self.records.append(epoch_record(group.group_id, self.epoch, metadata_hash))
@@ -100,11 +95,11 @@ class ConsumerChange:
         group = self.group
         if group.assignment_epoch >= self.epoch or not self._may_assign():
             return Target(group.assignment_epoch, group.target_of(new))
-        subscriptions = self._subscriptions or group.subscriptions
         name = group.preferred_assignor(old, new) or self.context.consumer_settings.assignors[0]
-        targets = assign(
-            group, new, name, self.context.image, is_homogeneous=subscriptions.is_homogeneous(self._member_count)
-        )
+        is_known = new.member_id in group.members or new.instance_id in group.static_member_ids
+        member_count = len(group.members) + (not is_known)
+        is_homogeneous = _updated(group.subscriptions, old, new).is_homogeneous(member_count)
+        targets = assign(group, new, name, self.context.image, is_homogeneous=is_homogeneous)
         for member_id, assignment in targets.items():
             if group.targets.get(member_id) != assignment:
                 self.records.append(target_record(group.group_id, member_id, assignment))

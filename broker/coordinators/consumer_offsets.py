@@ -65,9 +65,10 @@ def check_epoch(member: ConsumerMember, epoch: int, commits: Iterable[OffsetToCo
 
 def check_fetch(group: ConsumerGroup, member_id: str | None, epoch: int) -> ErrorCode:
     """Whether the group lets this member look; an admin names none."""
-    if member_id is None and epoch < 0:
-        return ErrorCode.NONE
-    member = group.members.get(member_id or "")
+    if member_id is None:
+        # An epoch without a member makes Kafka stumble, and that is what it says.
+        return ErrorCode.NONE if epoch < 0 else ErrorCode.UNKNOWN_SERVER_ERROR
+    member = group.members.get(member_id)
     if member is None:
         return ErrorCode.UNKNOWN_MEMBER_ID
     return ErrorCode.NONE if epoch == member.epoch else _stale(member)

@@ -6,7 +6,9 @@ brokers that agree give equal lists.
 
 from __future__ import annotations
 
+from ottla.broker.coordinators.subscription import read_assignment
 from ottla.broker.runtime.group_coordinators import partition_for
+from ottla.protocol.errors import ProtocolError
 from ottla.protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from ottla.protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
@@ -139,6 +141,12 @@ class GroupScript:
     def letter(self, made_up: str) -> str:
         return self.letters.setdefault(made_up, f"<{chr(ord('A') + len(self.letters))}>")
 
+    def without_ids(self, message: str | None) -> str | None:
+        """The message with letters for ids that the broker made up."""
+        for made_up, letter in self.letters.items():
+            message = message and message.replace(made_up, letter)
+        return message
+
     def owned(self, owned: dict[str, list[int]] | None):
         if owned is None:
             return None
@@ -163,7 +171,7 @@ class GroupScript:
             (
                 "beat",
                 answer.error_code,
-                answer.error_message,
+                self.without_ids(answer.error_message),
                 told,
                 answer.member_epoch,
                 answer.heartbeat_interval_ms,
@@ -366,7 +374,7 @@ class GroupScript:
         )
         answer = self.client.ask(request, SyncGroupResponse, version)
         self.seen.append(
-            ("synced", answer.error_code, answer.protocol_type, answer.protocol_name, bytes(answer.assignment))
+            ("synced", answer.error_code, answer.protocol_type, answer.protocol_name, _given(answer.assignment))
         )
         return answer
 
@@ -391,3 +399,12 @@ class GroupScript:
                 ],
             )
         )
+
+
+def _given(assignment: bytes) -> object:
+    """What a member is to read; the order of topics is chance."""
+    try:
+        topics = read_assignment(bytes(assignment)).assigned_partitions
+    except ProtocolError:
+        return bytes(assignment)
+    return sorted((topic.topic, topic.partitions) for topic in topics)

@@ -293,3 +293,15 @@ def test_groups_do_not_know_each_other(bench):
     bench.join("a", "t", group_id="other")
     assert bench.has("a") == {"t": [0, 1, 2, 3]}
     assert bench.shard.groups["other"].members["a"].assigned == bench.shard.groups[GROUP].members["a"].assigned
+
+
+@pytest.mark.parametrize("assignor", ["uniform", "range"])
+def test_one_who_reads_nothing_gets_nothing_whatever_else_has_changed(bench, assignor):
+    """Kafka takes such a newcomer for one who reads what all others do, when the group has a newer epoch already."""
+    bench.join("a", "t", server_assignor=assignor)
+    bench.join("b", "t", server_assignor=assignor)
+    bench.beat("b", -1)
+    assert bench.state == "Assigning"
+    bench.join("c", server_assignor=assignor)
+    assert bench.group.targets["c"] == {}
+    assert sorted(bench.group.targets["a"].popitem()[1]) == [0, 1, 2, 3]

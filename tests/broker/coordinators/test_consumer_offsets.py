@@ -69,7 +69,7 @@ def test_an_admin_commits_to_an_empty_group(bench):
         ("a", 2, ErrorCode.NONE),
         ("a", 1, ErrorCode.STALE_MEMBER_EPOCH),
         ("who", 2, ErrorCode.UNKNOWN_MEMBER_ID),
-        (None, 2, ErrorCode.UNKNOWN_MEMBER_ID),
+        (None, 2, ErrorCode.UNKNOWN_SERVER_ERROR),
     ],
 )
 def test_look_ups(bench, member, epoch, code):
