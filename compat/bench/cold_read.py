@@ -1,13 +1,15 @@
 """How fast a consumer reads a long log from its start, and whether the broker's memory stays where it was.
 
 The log is written with the storage code itself, and pushed out of the page cache before each reader. Beside the readers
-stand `cat` of the same files, and what one Python process can push through a loopback socket: the two limits.
+stand `cat` of the same files, and what one Python process can push through a loopback socket: the two limits. The probe
+of `loop_pauses` says how late the others were served meanwhile.
 `--slow N` looks at N clients that ask for much and read nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from broker_process import BrokerProcess, Connection, ask_metadata, print_complaints, print_table, progress
+from loop_pauses import PROBED, print_report
 from ottla.protocol.compiler import decode
 from ottla.protocol.messages.create_topics import (
     CreatableTopic,
@@ -87,7 +90,8 @@ def run(home: Path, options: argparse.Namespace) -> None:
     index_bytes = sum(path.stat().st_size for path in folder.glob("*index"))
     forget_pages(folder)
     cat_mb_per_s = cat(folder, size)
-    broker = BrokerProcess(data_dir, {})
+    os.environ["OTTLA_PROBE"] = str(home / "probe.json")
+    broker = BrokerProcess(data_dir, {}, program=PROBED)
     try:
         ready_mb = broker.resident_mb
         readings = [
@@ -117,6 +121,7 @@ def run(home: Path, options: argparse.Namespace) -> None:
     rows.append(("cat > /dev/null", cat_mb_per_s, None, None, None, None))
     rows.append(("a loopback socket", socket_mb_per_s(size), None, None, None, None))
     print_table(("", "MB/s", "broker CPU s", "RSS median", "RSS max", "RSS after"), rows)
+    print_report(json.loads((home / "probe.json").read_text()))
     if slow_mb is not None:
         print(f"resident with {options.slow} clients that each asked for {SLOW_MAX_BYTES >> 20} MB: {slow_mb:.0f} MB")
     print_complaints(home / "broker.log")

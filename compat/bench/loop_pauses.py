@@ -233,8 +233,8 @@ def percentiles(late_us: list[int]) -> list[float]:
     return [waits[int(len(waits) * share)] / 1000 for share in (0.5, 0.99, 0.999)] + [waits[-1] / 1000]
 
 
-def print_report(report: dict[str, list]) -> None:  # type: ignore[type-arg]
-    """The tables."""
+def print_lateness(report: dict[str, list]) -> None:  # type: ignore[type-arg]
+    """How late the loop was."""
     if not report["late_us"]:
         raise SystemExit("the probe never ticked")
     rows = [
@@ -243,6 +243,11 @@ def print_report(report: dict[str, list]) -> None:  # type: ignore[type-arg]
         ("wanted at most", None, None, P999_MS_MAX, None),
     ]
     print_table(("loop late, ms", "p50", "p99", "p99.9", "max"), rows)
+
+
+def print_report(report: dict[str, list]) -> None:  # type: ignore[type-arg]
+    """The tables."""
+    print_lateness(report)
     collector = [
         (f"generation {generation}", len(times), sum(times) * 1000, max(times, default=0.0) * 1000)
         for generation, times in report["collections"].items()  # type: ignore[attr-defined]
