@@ -121,6 +121,8 @@ class BrokerConfig:
     transaction_state_log_min_isr: int
     transaction_state_log_segment_bytes: int
     transaction_max_timeout_ms: int
+    add_partitions_to_txn_retry_backoff_ms: int
+    add_partitions_to_txn_retry_backoff_max_ms: int
     transaction_partition_verification_enable: bool
     transaction_abort_timed_out_transaction_cleanup_interval_ms: int
     transaction_remove_expired_transaction_cleanup_interval_ms: int

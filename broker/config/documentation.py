@@ -69,6 +69,8 @@ CLIENT_METRICS_DOCUMENTATION: dict[str, str] = {
 }
 
 BROKER_DOCUMENTATION: dict[str, str] = {
+    "add.partitions.to.txn.retry.backoff.max.ms": "How long a produce waits for the transaction before it to end.",
+    "add.partitions.to.txn.retry.backoff.ms": "Time between two looks whether the transaction before has ended.",
     "advertised.listeners": "Addresses that clients are told; unset, each is told the address it came in on.",
     "auto.create.topics.enable": "Whether a topic is created when a client first asks for it.",
     "broker.id": "Older name of node.id.",

@@ -38,6 +38,7 @@ from ...protocol.record_batch import (
 from ...storage.append import AppendError
 from ..metadata.topic_names import is_internal
 from ..request import Deferred
+from ..runtime.concurrent_transactions import when_settled
 from ..runtime.long_poll import partition_grew
 from ..runtime.transaction_verification import produce_support, refused_batches
 
@@ -69,8 +70,20 @@ def handle(
     """Append every batch in the order of the request, then answer the fetches that waited for them."""
     if request.transactional_id is None:
         return _append_all(request, context, services, None)
-    refusals = _refusals(request, context.api_version, services)
-    if not services.commits.pending or request.acks == 0:
+    ask = partial(_refusals, request, context.api_version, services)
+    if request.acks == 0:
+        return _append_all(request, context, services, ask())
+    answer: ProduceResponse | Deferred[ProduceResponse] = when_settled(
+        ask, partial(_keep, request), partial(_append_asked, request, context, services), services
+    )
+    return answer
+
+
+def _append_asked(
+    request: ProduceRequest, context: RequestContext, services: Services, refusals: dict[TopicPartition, Refusal]
+) -> ProduceResponse | Deferred[ProduceResponse] | None:
+    """Append what the coordinator has nothing against."""
+    if not services.commits.pending:
         return _append_all(request, context, services, refusals)
     # A batch must not outlive the record that makes its partition part of the transaction: nobody would ever end it.
     _keep(request)

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from typing import Any
 
+import pytest
 from confluent_kafka import KafkaException, Producer
 
 from .group_members import wait_until
@@ -74,6 +75,7 @@ class Writer(threading.Thread):
             self._producer = None
 
 
+@pytest.mark.timeout(600)
 def test_a_transaction_is_in_all_partitions_or_in_none(own_broker, unique):
     broker = own_broker({"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"})
     topic = create_topic(broker, unique, PARTITIONS)

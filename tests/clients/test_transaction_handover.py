@@ -89,6 +89,7 @@ def opened(kind: type, home: Any, data: Any) -> Any:
     return broker
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("first", [OttlaBroker, KafkaBroker], ids=["ottla", "kafka"])
 def test_both_go_on_alike(first, tmp_path):
     if reason := why_no_java():

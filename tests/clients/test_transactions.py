@@ -208,6 +208,7 @@ class Pipe:
         self.consumer.close()
 
 
+@pytest.mark.timeout(600)
 def test_each_input_comes_out_once_although_the_broker_is_killed(own_broker, unique):
     broker = own_broker({"group.min.session.timeout.ms": "1000"})
     source, sink = create_topic(broker, f"{unique}-in"), create_topic(broker, f"{unique}-out")

@@ -101,6 +101,7 @@ def counts(broker: Any, topic: str) -> dict[str, list[int]]:
     return seen
 
 
+@pytest.mark.timeout(600)
 def test_every_word_is_counted_once_although_everything_is_killed(own_broker, classpath, tmp_path, unique):
     broker = own_broker({"transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"})
     source, sink = f"{unique}-in", f"{unique}-out"

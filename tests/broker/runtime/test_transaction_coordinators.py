@@ -16,6 +16,8 @@ from ottla.protocol.messages.list_transactions import ListTransactionsRequest
 from ottla.protocol.records import Record, build_batch
 from ottla.storage.append import AppendOrigin
 
+from ..data_broker import batch
+from ..group_broker import arrived
 from ..transaction_broker import NAME, TransactionBroker
 
 
@@ -176,7 +178,6 @@ class TestSlowDisks:
         broker.commits.pending.clear()
         next_producer = (broker.producer[0], 1)
         assert broker.end(broker.producer, commit=True)[0] == "CONCURRENT_TRANSACTIONS"
-        assert broker.send(next_producer, 0) == "CONCURRENT_TRANSACTIONS"
         assert broker.send(next_producer, 0, version=11) == "NOT_ENOUGH_REPLICAS"
         broker.background.finish_all()
         code = broker.transactions.add_partitions(NAME, ProducerIdAndEpoch(*next_producer), frozenset({("t", 0)}), 2)
@@ -238,6 +239,51 @@ class TestManyPartitions:
         broker.advance(10)
         assert broker.described()[1] == "CompleteAbort"
         assert all(broker.partitions.get("wide", index).log.log_end_offset == 1 for index in range(120))
+
+    @pytest.fixture
+    def ending(self, tmp_path):
+        """A broker whose producer has just ended a wide transaction."""
+        broker = TransactionBroker(tmp_path)
+        broker.create("wide", 120)
+        producer = broker.begin()
+        broker.add(producer, ("wide", list(range(120))))
+        broker.producer = broker.end(producer, commit=True)[1]
+        assert broker.described()[1] == "PrepareCommit"
+        return broker
+
+    def start(self, broker):
+        """A produce of the next transaction."""
+        records = batch(
+            producer_id=broker.producer[0],
+            producer_epoch=broker.producer[1],
+            base_sequence=0,
+            is_transactional=True,
+        )
+        return broker.start_produce("t", records, version=12, transactional_id=NAME)
+
+    def test_the_next_transaction_waits_a_moment_for_its_first_batch(self, ending):
+        waiting = self.start(ending)
+        assert not waiting.is_complete
+        ending.advance(20)
+        [answer] = arrived(waiting, 12).responses[0].partition_responses
+        assert (answer.error_code, answer.base_offset) == (0, 0)
+        assert ending.described()[1] == "Ongoing"
+
+    def test_it_waits_no_longer_than_a_moment(self, ending):
+        for index in range(120):
+            ending.partitions.get("wide", index).take_offline("the disk is gone")
+        waiting = self.start(ending)
+        ending.advance(99)
+        assert not waiting.is_complete
+        ending.advance(21)
+        [answer] = arrived(waiting, 12).responses[0].partition_responses
+        assert answer.error_code == ErrorCode.CONCURRENT_TRANSACTIONS
+
+    def test_nobody_waits_for_a_connection_that_is_gone(self, ending):
+        waiting = self.start(ending)
+        waiting.abandon()
+        ending.advance(1000)
+        assert ending.described()[1] == "CompleteCommit"
 
     def test_a_stopped_broker_takes_no_further_turn(self, tmp_path):
         broker = TransactionBroker(tmp_path)
