@@ -10,6 +10,7 @@ Kafka: `Cleaner`.
 
 from __future__ import annotations
 
+import errno
 import os
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -133,6 +134,7 @@ class Cleaning:
     def build_map(self) -> None:
         """Read the dirty part. Raises CleaningAborted, OSError, ProtocolError, CorruptIndex, ValueError."""
         task = self.task
+        _check_room(task)
         start, end = task.first_dirty_offset, task.first_uncleanable_offset
         offsets = self._map = OffsetMap(self._buffers.offset_map_bytes, self._buffers.load_factor, end - start)
         self._aborted = _AbortedTransactions(task)
@@ -279,6 +281,13 @@ class _AbortedTransactions:
             if is_complete:
                 return found
         return found + [txn for txn in self._active if txn.first_offset < end_offset]
+
+
+def _check_room(task: CleaningTask) -> None:
+    """Raise OSError at once when the disk has no room for a cleaned segment: its last bytes are for producers."""
+    stat = os.statvfs(task.directory)
+    if stat.f_bavail * stat.f_frsize < max(source.size_bytes for source in task.sources):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), task.directory)
 
 
 def _from(sources: Sequence[SegmentSource], offset: int) -> Sequence[SegmentSource]:

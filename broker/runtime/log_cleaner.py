@@ -3,7 +3,8 @@
 Every `log.cleaner.backoff.ms` all compacted logs are looked at, some hundred in a turn of the loop; up to
 `log.cleaner.threads` of them are cleaned at a time, and after each cleaning comes another look. A thread writes one
 cleaned segment; the loop puts it in place, if the log is still the same, and hands out the next. A log that cannot be
-cleaned is left alone from then on, with one line in the broker's log; the others go on.
+cleaned is left alone from then on, with one line in the broker's log; the others go on. A full disk is no such reason:
+there will be room again.
 Retention of compacted logs belongs here too, so that it never takes away what is being cleaned.
 Kafka: `LogCleaner`, `LogCleanerManager`.
 """
@@ -20,6 +21,7 @@ from ...storage.cleanable import log_to_clean
 from ...storage.cleaner_pace import CleaningAborted, IoThrottle, Pace
 from ...storage.compaction import Cleaning, CleaningBuffers, cleaning_task
 from ...storage.files import sync_directory
+from ...storage.log_sync import is_disk_full
 from ...storage.offset_index import CorruptIndex
 from ..metadata.cluster_metadata import MetadataListener
 from .cleaner_checkpoints import CleanerCheckpoints
@@ -68,6 +70,7 @@ class LogCleaner(MetadataListener):
         paths = [directory.path for directory in directories.directories]
         self.checkpoints = CleanerCheckpoints(paths, background, files)
         self.uncleanable: set[TopicPartition] = set()
+        self._without_room: set[TopicPartition] = set()
         self._runs: dict[TopicPartition, _Run] = {}
         self._timer: TimerHandle | None = None
         self._is_stopped = False
@@ -229,6 +232,7 @@ class LogCleaner(MetadataListener):
 
     def _finished(self, run: _Run) -> None:
         del self._runs[_key(run.partition)]
+        self._without_room.discard(_key(run.partition))
         if self._is_wanted(run):
             self.checkpoints.set(_home(run.partition), _key(run.partition), run.cleaning.end_offset)
             self._tell(run)
@@ -237,7 +241,10 @@ class LogCleaner(MetadataListener):
     def _failed(self, run: _Run, error: Exception) -> None:
         """Leave a log alone that cannot be cleaned; one that went away meanwhile is nobody's fault."""
         if self._is_wanted(run) and not isinstance(error, CleaningAborted) and self._is_unchanged(run):
-            self._give_up(run.partition, error)
+            if isinstance(error, OSError) and is_disk_full(error):
+                self._wait_for_room(run.partition, error)
+            else:
+                self._give_up(run.partition, error)
         self._end(run)
 
     def _is_unchanged(self, run: _Run) -> bool:
@@ -250,6 +257,11 @@ class LogCleaner(MetadataListener):
         """Close a cleaning that did not come to its end; the log is looked at again in the next round."""
         del self._runs[_key(run.partition)]
         self._background.run(run.cleaning.close, lambda _: None, lambda error: logger.error("%s", error))
+
+    def _wait_for_room(self, partition: Partition, error: OSError) -> None:
+        if _key(partition) not in self._without_room:
+            self._without_room.add(_key(partition))
+            logger.warning("%s is not compacted while there is no room for it: %s", partition.name, error)
 
     def _give_up(self, partition: Partition, error: Exception) -> None:
         self.uncleanable.add(_key(partition))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from ottla.protocol.compression import Compression
@@ -394,6 +395,17 @@ class TestBounds:
             checkpoints.append(checkpoint)
         assert checkpoints == [9, 18, 27, 36, 40]
         assert kept_of(log) == {n: (b"k%d" % (n - 20), b"v%d" % n) for n in range(20, 40)}
+
+    def test_without_room_for_a_segment_nothing_is_begun(self, place, log, monkeypatch):
+        put(log, b"k", b"v")
+        cleaning = new_cleaning(rolled(log))
+        size = log.segments[0].size
+        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=size - 1, f_frsize=1))
+        with pytest.raises(OSError, match="No space left on device"):
+            cleaning.build_map()
+        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=1, f_frsize=size))
+        cleaning.build_map()
+        cleaning.close()
 
     def test_a_batch_larger_than_the_buffer(self, log):
         put(log, b"k", b"old" * 5000)

@@ -336,17 +336,21 @@ class TestTrouble:
         broker.metadata.delete_topic(broker.metadata.image.topics_by_name["t"])
         assert broker.cleaner.uncleanable == set()
 
-    def test_a_full_disk_leaves_no_files(self, new_broker, caplog):
+    def test_a_full_disk_is_told_once_and_tried_again(self, new_broker, caplog):
         broker = new_broker()
         broker.create("t", **COMPACT)
         log = broker.fill()
         broker.disk.full = True
         broker.cleaner.start()
-        broker.advance(1)
+        broker.advance(3 * BACKOFF_MS)
+        assert caplog.text.count("t-0 is not compacted while there is no room for it: ") == 1
         assert "No space left on device" in caplog.text
-        assert broker.cleaner.uncleanable == {T}
+        assert broker.cleaner.uncleanable == set()
         assert not broker.cleaned_files()
         assert offsets(log) == list(range(6))
+        broker.disk.full = False
+        broker.advance(BACKOFF_MS)
+        assert offsets(log) == [2, 3, 4, 5]
 
     def test_a_swap_that_fails_takes_the_partition_off_line(self, new_broker, monkeypatch):
         broker = new_broker()
