@@ -5,13 +5,14 @@ from __future__ import annotations
 import resource
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ottla.storage.offset_map import ENTRY_BYTES, OffsetMap
 
 MEBIBYTE = 1 << 20
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=3), st.integers(0, 2**62)), max_size=200), st.integers(0, 300))
 def test_it_is_a_dict(entries, room):
     offsets = OffsetMap(MEBIBYTE, 0.9, len(entries) + room)
