@@ -167,7 +167,7 @@ class _Join:
             return downgrade.written()
         group = self._group
         if change.has_new_hash:
-            group.metadata_is_stale = False
+            group.topics_seen = self._context.topics.changes
         now_ms = self._now.monotonic_ms
         deadlines = group.deadlines
         deadlines.clear(DeadlineKind.JOIN, member.member_id)

@@ -75,12 +75,12 @@ class ConsumerChange:
         bump = self.subscription_changed
         if waits_for_regex and regex.change is RegexChange.UNRESOLVED:
             bump = names_changed
-        if bump or self.group.metadata_is_stale:
+        if bump or self.context.is_out_of_date(self.group):
             self._renew_epoch(old, new, bump=bump)
 
     def _renew_epoch(self, old: ConsumerMember, new: ConsumerMember, *, bump: bool) -> None:
         group = self.group
-        metadata_hash = self.context.hashes.of_group(_updated(group.subscriptions, old, new).topics)
+        metadata_hash = self.context.topics.hash_of(_updated(group.subscriptions, old, new).topics)
         if bump or metadata_hash != group.metadata_hash:
             self.epoch += 1
             self.records.append(epoch_record(group.group_id, self.epoch, metadata_hash))

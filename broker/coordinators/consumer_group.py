@@ -14,6 +14,7 @@ from ...protocol.errors import ErrorCode
 from .consumer_deadlines import ConsumerDeadlines
 from .consumer_subscriptions import Subscriptions
 from .group_refusal import GroupRefusal
+from .group_topics import NEVER
 from .subscription import CONSUMER_PROTOCOL_TYPE
 
 if TYPE_CHECKING:
@@ -53,13 +54,13 @@ class ConsumerGroup:
         "has_old_metadata_record",
         "members",
         "metadata_hash",
-        "metadata_is_stale",
         "partition_epochs",
         "server_assignors",
         "static_member_ids",
         "subscriptions",
         "target_owners",
         "targets",
+        "topics_seen",
     )
 
     protocol_type = CONSUMER_PROTOCOL_TYPE
@@ -69,8 +70,8 @@ class ConsumerGroup:
         self.group_id = group_id
         self.epoch = _FIRST_EPOCH
         self.metadata_hash = 0
-        self.metadata_is_stale = True
-        """Topics that the group reads may have changed since the hash was taken. Volatile."""
+        self.topics_seen = NEVER
+        """When the group last took the hash of its topics, by the count of `GroupTopics`. Volatile."""
         self.has_old_metadata_record = False
         self.members: dict[str, ConsumerMember] = {}
         self.static_member_ids: dict[str, str] = {}

@@ -57,12 +57,14 @@ def _quiet(
 ) -> ConsumerGroupHeartbeatResponse | None:
     """The answer to the usual heartbeat, which says nothing new to a group that has nothing new; None for any other."""
     group = context.groups.get(request.group_id)
-    if not isinstance(group, ConsumerGroup) or group.metadata_is_stale or group.subscriptions.members_by_regex:
+    if not isinstance(group, ConsumerGroup) or group.subscriptions.members_by_regex:
         return None
     member = group.members.get(request.member_id)
     if member is None or not _says_nothing_new(request, member, caller):
         return None
-    if group.epoch > group.assignment_epoch or not member.is_reconciled_to(group.assignment_epoch):
+    if context.is_out_of_date(group) or group.epoch > group.assignment_epoch:
+        return None
+    if not member.is_reconciled_to(group.assignment_epoch):
         return None
     intervals = context.intervals_of(request.group_id)
     group.deadlines.extend_session(member.member_id, now.monotonic_ms + intervals.session_timeout_ms)
@@ -206,7 +208,7 @@ class _Heartbeat:
         if not isinstance(group, ConsumerGroup):
             return []
         if change.has_new_hash:
-            group.metadata_is_stale = False
+            group.topics_seen = self._context.topics.changes
         now_ms = self._now.monotonic_ms
         session_ms = self._context.intervals_of(group.group_id).session_timeout_ms
         group.deadlines.extend_session(member_id, now_ms + session_ms)

@@ -81,7 +81,7 @@ def _removal(context: GroupContext, group: ConsumerGroup, members: Sequence[Cons
         records += member_tombstones(group.group_id, member.member_id)
         subscriptions.replace(member, None)
     records += [regex_tombstone(group.group_id, regex) for regex in _end_unused(group.subscriptions, subscriptions)]
-    metadata_hash = context.hashes.of_group(subscriptions.topics)
+    metadata_hash = context.topics.hash_of(subscriptions.topics)
     records.append(epoch_record(group.group_id, group.epoch + 1, metadata_hash))
     return records
 

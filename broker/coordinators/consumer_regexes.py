@@ -17,6 +17,7 @@ from .consumer_records import epoch_record, regex_record, regex_tombstone
 from .consumer_subscriptions import UNRESOLVED, ResolvedRegex
 from .group_effects import Append, Effect, Moment
 from .group_refusal import GroupRefusal
+from .group_topics import NEVER
 from .topic_patterns.pattern import PatternError, TopicPattern
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _due(
     is_due = (
         is_first
         or len(ahead.members_by_regex) != len(subscriptions.resolved)
-        or last.version < context.topics_version
+        or last.version < context.topics.newest_version
         or now.wall_ms > last.resolved_ms + context.consumer_settings.regex_refresh_interval_ms
     )
     return frozenset(ahead.members_by_regex) if is_due else frozenset()
@@ -126,7 +127,7 @@ def resolve(context: GroupContext, group_id: str, regexes: Iterable[str], now: M
         bump |= subscriptions.resolved.get(regex, UNRESOLVED).topics != resolved.topics
         subscriptions.resolve(regex, resolved)
         records.append(regex_record(group_id, regex, resolved))
-    metadata_hash = context.hashes.of_group(subscriptions.topics)
+    metadata_hash = context.topics.hash_of(subscriptions.topics)
     if bump or metadata_hash != group.metadata_hash:
         records.append(epoch_record(group_id, group.epoch + 1, metadata_hash))
     if not records:
@@ -144,5 +145,5 @@ def _matching(context: GroupContext, regex: str) -> frozenset[str]:
 
 def _unwritten(group: ConsumerGroup, _: ErrorCode) -> list[Effect]:
     """The next heartbeat finds the same again."""
-    group.metadata_is_stale = True
+    group.topics_seen = NEVER
     return []

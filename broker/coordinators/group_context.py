@@ -9,12 +9,12 @@ from .classic_group import ClassicGroup
 from .classic_group_state import ClassicGroupState
 from .consumer_group import ConsumerGroup
 from .group_refusal import GroupRefusal
-from .topic_hashes import TopicHashes
 
 if TYPE_CHECKING:
     from ..metadata.image import MetadataImage
     from .consumer_settings import ConsumerGroupConfigs, ConsumerGroupSettings, GroupIntervals
     from .group_settings import GroupSettings
+    from .group_topics import GroupTopics
 
 Group: TypeAlias = ClassicGroup | ConsumerGroup
 
@@ -22,16 +22,28 @@ Group: TypeAlias = ClassicGroup | ConsumerGroup
 class GroupContext:
     """Shared state of a shard."""
 
-    __slots__ = ("configs", "groups", "hashes", "image", "settings", "topics_version")
+    __slots__ = ("configs", "groups", "settings", "topics")
 
-    def __init__(self, settings: GroupSettings, configs: ConsumerGroupConfigs, image: MetadataImage) -> None:
+    def __init__(self, settings: GroupSettings, configs: ConsumerGroupConfigs, topics: GroupTopics) -> None:
         self.groups: dict[str, Group] = {}
         self.settings = settings
         self.configs = configs
-        self.image = image
-        self.hashes = TopicHashes(image)
-        self.topics_version = image.last_offset
-        """The version of the metadata that last brought a new topic."""
+        self.topics = topics
+
+    @property
+    def image(self) -> MetadataImage:
+        """The cluster's metadata."""
+        return self.topics.image
+
+    def is_out_of_date(self, group: ConsumerGroup) -> bool:
+        """Whether topics that the group reads may have changed since it took their hash."""
+        topics = self.topics
+        if group.topics_seen == topics.changes:
+            return False
+        if topics.have_changed(group.subscriptions.topics, group.topics_seen):
+            return True
+        group.topics_seen = topics.changes
+        return False
 
     def intervals_of(self, group_id: str) -> GroupIntervals:
         """The intervals that hold for a group."""

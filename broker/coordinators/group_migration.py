@@ -162,7 +162,7 @@ def _consumer_records(
     context: GroupContext, group: ConsumerGroup, members: list[ConsumerMember], generation: int
 ) -> list[GroupRecord]:
     group_id = group.group_id
-    metadata_hash = context.hashes.of_group(frozenset[str]().union(*(member.topic_names for member in members)))
+    metadata_hash = context.topics.hash_of(frozenset[str]().union(*(member.topic_names for member in members)))
     records = [member_record(group_id, member) for member in members]
     records.append(epoch_record(group_id, generation, metadata_hash))
     records += [target_record(group_id, member.member_id, _had(member)) for member in members]

@@ -24,6 +24,7 @@ from .group_effects import Append, Caller, Effect, Moment, append_error, nothing
 from .group_lifetime import check_offset_delete, expiry_of, is_empty, is_gone, is_in_use, tombstones
 from .group_offsets import NO_PRODUCER_ID, GroupOffsets
 from .group_records import GroupRecord, new_group_record, offset_tombstone
+from .group_topics import GroupTopics
 from .offset_commits import (
     OffsetToCommit,
     check_commit,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.sync_group import SyncGroupRequest
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
-    from ..metadata.partition_image import TopicImage
     from .group_context import Group
     from .group_settings import GroupSettings
 
@@ -69,13 +69,13 @@ class GroupShard:
         self,
         settings: GroupSettings,
         configs: ConsumerGroupConfigs | None = None,
-        image: MetadataImage | None = None,
+        topics: GroupTopics | None = None,
     ) -> None:
-        """Without an `image` there are no topics."""
+        """Without `topics` there are none."""
         self.context = GroupContext(
             settings,
             configs or ConsumerGroupConfigs(ConsumerGroupSettings()),
-            image or MetadataImage("", _NOBODY),
+            topics or GroupTopics(MetadataImage("", _NOBODY)),
         )
         self.groups = self.context.groups
         self.offsets = GroupOffsets()
@@ -146,17 +146,6 @@ class GroupShard:
         if isinstance(group, ConsumerGroup):
             return consumer_leave.expire(self.context, group, now)
         return group.expire(now)
-
-    # ---- topics
-
-    def topic_changed(self, topic: TopicImage, *, is_new: bool = False) -> None:
-        """A topic appeared, grew or vanished: whoever reads it must look again."""
-        self.context.hashes.forget(topic.name)
-        if is_new:
-            self.context.topics_version = self.context.image.last_offset
-        for group in self.groups.values():
-            if isinstance(group, ConsumerGroup) and group.is_subscribed_to(topic.name):
-                group.metadata_is_stale = True
 
     # ---- members
 

@@ -18,6 +18,7 @@ from ...storage.append import AppendError
 from ..coordinators.group_effects import Append, Caller, Moment, Reply, append_error
 from ..coordinators.group_offsets import NO_PRODUCER_ID
 from ..coordinators.group_shard import GroupShard
+from ..coordinators.group_topics import GroupTopics
 from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
@@ -93,6 +94,7 @@ class GroupCoordinators(MetadataListener):
         self._timers = timers
         self._settings = settings
         self._configs = configs
+        self._topics = GroupTopics(configs.image)
         self._new_uuid_text = new_uuid_text
         self._commits = commits
         self._hosted: list[HostedShard] = []
@@ -117,21 +119,19 @@ class GroupCoordinators(MetadataListener):
         """Host the shards of `__consumer_offsets` when it comes to be; let groups see any other topic."""
         if topic.name == GROUP_METADATA_TOPIC:
             self._host_new_partitions()
-        for hosted in self._hosted:
-            hosted.shard.topic_changed(topic, is_new=True)
+        self._topics.note_change(topic.name, is_new=True)
 
     def partitions_added(self, topic: TopicImage, first_index: int) -> None:
         """Let the groups that read the topic look again."""
-        for hosted in self._hosted:
-            hosted.shard.topic_changed(topic)
+        self._topics.note_change(topic.name)
 
     def topic_deleted(self, topic: TopicImage) -> None:
         """Forget how far a deleted topic was read, or all groups with their own topic."""
         if topic.name == GROUP_METADATA_TOPIC:
             self._unload()
             return
+        self._topics.note_change(topic.name)
         for hosted in self._hosted:
-            hosted.shard.topic_changed(topic)
             self._run(hosted, hosted.shard.delete_topic_offsets(topic.name, topic.topic_id))
 
     def config_changed(self, resource_type: int, name: str) -> None:
@@ -153,7 +153,7 @@ class GroupCoordinators(MetadataListener):
             logger.error("no group is served, since a partition of %s is off line", GROUP_METADATA_TOPIC)
             return
         while (partition := self._partitions.get(GROUP_METADATA_TOPIC, len(self._hosted))) is not None:
-            shard = GroupShard(self._settings, self._configs.consumer, self._configs.image)
+            shard = GroupShard(self._settings, self._configs.consumer, self._topics)
             hosted = HostedShard(shard, GroupLog(partition, self._commits), {})
             self._hosted.append(hosted)
             self._load(hosted)

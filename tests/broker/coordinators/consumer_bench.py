@@ -15,6 +15,7 @@ from ottla.broker.coordinators.group_effects import Append, Caller, Moment
 from ottla.broker.coordinators.group_records import decode_record, encode_record
 from ottla.broker.coordinators.group_settings import GroupSettings
 from ottla.broker.coordinators.group_shard import GroupShard
+from ottla.broker.coordinators.group_topics import GroupTopics
 from ottla.broker.metadata.image import MetadataImage
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest, TopicPartitions
@@ -43,6 +44,7 @@ class ConsumerBench:
         self.configs = ConsumerGroupConfigs(settings)
         self.classic_settings = classic or GroupSettings(session_timeout_min_ms=1, initial_rebalance_delay_ms=0)
         self.image = MetadataImage("cluster", 1)
+        self.topics = GroupTopics(self.image)
         self.shard = self._fresh_shard()
         self.log: list[tuple[bytes, bytes | None]] = []
         self.now = Moment(0, WALL_START_MS)
@@ -52,7 +54,7 @@ class ConsumerBench:
         self._made_ids = 0
 
     def _fresh_shard(self) -> GroupShard:
-        return GroupShard(self.classic_settings, self.configs, self.image)
+        return GroupShard(self.classic_settings, self.configs, self.topics)
 
     @property
     def group(self) -> ConsumerGroup:
@@ -70,17 +72,15 @@ class ConsumerBench:
         self.image.replay(TopicRecord(name=name, topic_id=topic_id(name)))
         self._add_partitions(name, 0, partitions)
         self.image.last_offset += 1
-        self.shard.topic_changed(self.image.topics_by_name[name], is_new=True)
+        self.topics.note_change(name, is_new=True)
 
     def grow(self, name: str, partitions: int) -> None:
-        topic = self.image.topics_by_name[name]
-        self._add_partitions(name, len(topic.partitions), partitions)
-        self.shard.topic_changed(topic)
+        self._add_partitions(name, len(self.image.topics_by_name[name].partitions), partitions)
+        self.topics.note_change(name)
 
     def drop(self, name: str) -> None:
-        topic = self.image.topics_by_name[name]
-        self.image.replay(RemoveTopicRecord(topic_id=topic.topic_id))
-        self.shard.topic_changed(topic)
+        self.image.replay(RemoveTopicRecord(topic_id=topic_id(name)))
+        self.topics.note_change(name)
 
     def _add_partitions(self, name: str, first: int, end: int) -> None:
         for index in range(first, end):
