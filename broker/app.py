@@ -215,6 +215,7 @@ class Broker:
             clock=self._clock,
             new_uuid=_random_uuid,
             read_only=config.read_only,
+            cluster_id=config.cluster_id,
         )
 
     def _new_disk_threads(self, count: int, name: str) -> DiskThreads:

@@ -49,6 +49,7 @@ def _run_serve(options: argparse.Namespace) -> int:
                 port=options.port,
                 data_dir=data_dir,
                 read_only=options.read_only,
+                cluster_id=options.cluster_id,
             )
             return _serve(config, use_uvloop=options.uvloop)
     except ConfigError as error:
@@ -66,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--ephemeral", action="store_true", help="keep the data only until the broker stops")
     serve.add_argument(
         "--read-only", action="store_true", help="serve what the data directory holds and change nothing in it"
+    )
+    serve.add_argument(
+        "--cluster-id", metavar="ID", help="give a new data directory this cluster id; refuse one with another"
     )
     serve.add_argument("--config", metavar="FILE", help="a server.properties file with Kafka's broker keys")
     serve.add_argument(

@@ -15,11 +15,14 @@ from .catalogue import BROKER_KEYS, TOPIC_KEYS, TOPIC_SYNONYMS, synonym_chain
 from .checks import check_layers
 from .layers import ConfigLayers
 from .listeners import Listener, parse_advertised, parse_listeners, parse_protocol_map
+from .ottla_keys import CLUSTER_ID, READ_ONLY
 from .validators import ConfigValueError
 from .values import parse, parse_default
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from .validators import Value
 
 
 _MINUTE_MS = 60_000
@@ -35,8 +38,8 @@ class BrokerConfig:
     layers: ConfigLayers
     default_log_config: LogConfig
     """The settings of a topic without overrides."""
-    read_only: bool
-    """`ottla.read.only`: serve the data directories and change nothing in them."""
+    own: Mapping[str, Value]
+    """Ottla's own keys and their values."""
 
     # The node and where it listens
     node_id: int
@@ -161,6 +164,17 @@ class BrokerConfig:
         }
         return replace(self.default_log_config, **changes)
 
+    @property
+    def read_only(self) -> bool:
+        """Serve the data directories and change nothing in them (`ottla.read.only`)."""
+        return self.own[READ_ONLY] is True
+
+    @property
+    def cluster_id(self) -> str | None:
+        """The cluster that the data directories must belong to, where one is asked for (`ottla.cluster.id`)."""
+        wanted = self.own[CLUSTER_ID]
+        return None if wanted is None else str(wanted)
+
     def with_dynamic(self, default: Mapping[str, str], broker: Mapping[str, str]) -> BrokerConfig:
         """This configuration under dynamic values: of the whole cluster (`default`) and of this broker.
 
@@ -168,17 +182,17 @@ class BrokerConfig:
         """
         layers = ConfigLayers(self.layers.static, dict(default), dict(broker))
         check_layers(layers)
-        return broker_config(layers, read_only=self.read_only)
+        return broker_config(layers, self.own)
 
 
-def broker_config(layers: ConfigLayers, *, read_only: bool = False) -> BrokerConfig:
+def broker_config(layers: ConfigLayers, own: Mapping[str, Value]) -> BrokerConfig:
     """Read the layers; ConfigValueError when values do not hold together. Each alone was checked when it was set."""
     log_dirs = _list(layers, "log.dirs") or _list(layers, "log.dir")
     ip_overrides = str(layers.value("max.connections.per.ip.overrides"))
     attributes: dict[str, Any] = {field: layers.value(name) for field, name in _direct_fields().items()}
     attributes |= _listeners(layers) | {
         "layers": layers,
-        "read_only": read_only,
+        "own": own,
         "default_log_config": default_log_config(layers),
         "log_dirs": log_dirs,
         "metadata_log_dir": layers.value("metadata.log.dir") or log_dirs[0],

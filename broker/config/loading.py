@@ -17,7 +17,7 @@ from .checks import check_layers
 from .errors import ConfigError
 from .keys import ConfigType
 from .layers import ConfigLayers
-from .ottla_keys import OTTLA_KEYS, OTTLA_PREFIX, READ_ONLY
+from .ottla_keys import CLUSTER_ID, OTTLA_KEYS, OTTLA_PREFIX, READ_ONLY
 from .properties import parse_properties
 from .treatment import PLUGIN_KEYS, PLUGIN_PREFIXES, Treatment, refusal, treatment
 from .validators import ConfigValueError
@@ -54,11 +54,12 @@ def load_config(
     port: int | None = None,
     data_dir: str | None = None,
     read_only: bool = False,
+    cluster_id: str | None = None,
 ) -> BrokerConfig:
     """Read `file` (server.properties), then KEY=VALUE `overrides`, then the command line's own options; the last wins.
 
     `port` replaces the port of the one listener for clients; `data_dir` is `log.dirs`; `read_only` is
-    `ottla.read.only`. Raises ConfigError.
+    `ottla.read.only`, `cluster_id` is `ottla.cluster.id`. Raises ConfigError.
     """
     settings = [*_read(file)] if file is not None else []
     settings += [parse_override(text) for text in overrides]
@@ -66,6 +67,8 @@ def load_config(
         settings.append(Setting("log.dirs", data_dir, "--data-dir"))
     if read_only:
         settings.append(Setting(READ_ONLY, "true", "--read-only"))
+    if cluster_id is not None:
+        settings.append(Setting(CLUSTER_ID, cluster_id, "--cluster-id"))
     return build_config(settings, port=port)
 
 
@@ -90,7 +93,7 @@ def build_config(settings: Iterable[Setting], *, port: int | None = None) -> Bro
     layers = ConfigLayers(_texts(chosen))
     try:
         check_layers(layers)
-        return broker_config(layers, read_only=read_only)
+        return broker_config(layers, own)
     except ConfigValueError as error:
         raise _blame(chosen, error) from None
 

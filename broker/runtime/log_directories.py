@@ -12,6 +12,7 @@ from ...protocol.primitives import uuid_to_text
 from ...storage.checkpoints import CorruptFile, TopicPartition
 from ...storage.files import remove_tree
 from ...storage.log_directory import LogDirectory, LogDirectoryError
+from ...storage.meta_properties import META_PROPERTIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,18 +53,23 @@ class LogDirectories:
         clock: Clock,
         new_uuid: Callable[[], bytes],
         read_only: bool = False,
+        cluster_id: str | None = None,
     ) -> LogDirectories:
-        """Lock every directory and see that they belong together; nothing is changed yet. Raises LogDirectoryError."""
+        """Lock every directory and see that they belong together, and to `cluster_id` where it is given.
+
+        Nothing is changed yet. Raises LogDirectoryError.
+        """
         locked: list[LogDirectory] = []
         try:
             for path in dict.fromkeys(map(os.path.abspath, paths)):
                 locked.append(LogDirectory.lock(path, environment, node_id=node_id, read_only=read_only))
             known = _one_cluster(locked)
+            _check_cluster(locked, cluster_id)
         except LogDirectoryError:
             for directory in locked:
                 directory.unlock()
             raise
-        return cls(locked, known or uuid_to_text(new_uuid()), clock, environment)
+        return cls(locked, known or cluster_id or uuid_to_text(new_uuid()), clock, environment)
 
     def unlock(self) -> None:
         """Let go of the directories as they are."""
@@ -199,6 +205,16 @@ def _one_cluster(directories: Sequence[LogDirectory]) -> str | None:
                 f"{directory.path} and {other.path} have the same directory.id: one is a copy; name only one of them"
             )
     return next(iter(by_cluster), None)
+
+
+def _check_cluster(locked: Sequence[LogDirectory], wanted: str | None) -> None:
+    """Raise LogDirectoryError when a directory belongs to another cluster than the one that is asked for."""
+    for directory in locked:
+        if wanted is not None and directory.cluster_id not in (None, wanted):
+            raise LogDirectoryError(
+                f"{os.path.join(directory.path, META_PROPERTIES)} belongs to cluster {directory.cluster_id}, not to "
+                f"{wanted} (ottla.cluster.id); name another directory, or its own cluster"
+            )
 
 
 def _nothing(_: object) -> None:

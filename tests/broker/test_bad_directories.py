@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from ottla.broker.app import Broker, StartError
-from ottla.broker.config import load_config
+from ottla.broker.config import ConfigError, load_config
 from ottla.broker.inspection.progress import Tally
 from ottla.broker.inspection.verification import verify_directory
 
@@ -285,6 +285,32 @@ def test_a_broken_bootstrap_file_at_the_first_start(tmp_path: Path) -> None:
         start(path)
     assert "restore" in str(error.value)
     assert sorted(name for name in os.listdir(path) if name != ".lock") == ["bootstrap.checkpoint", "meta.properties"]
+
+
+class TestClusterId:
+    WANTED = "4L6g3nShT-eMCtK--X86sw"
+
+    def test_a_new_directory_gets_the_one_that_is_asked_for(self, tmp_path: Path) -> None:
+        (tmp_path / "new").mkdir()
+        start(tmp_path / "new", options=[f"ottla.cluster.id={self.WANTED}"])
+        assert f"cluster.id={self.WANTED}\n" in (tmp_path / "new" / "meta.properties").read_text()
+        start(tmp_path / "new", options=[f"ottla.cluster.id={self.WANTED}"])
+
+    def test_a_directory_of_another_one_is_refused(self, directory: Path) -> None:
+        theirs = re.search(r"cluster\.id=(\S+)", (directory / "meta.properties").read_text())[1]
+        assert refused(directory, options=[f"ottla.cluster.id={self.WANTED}"]) == (
+            f"{directory / 'meta.properties'} belongs to cluster {theirs}, not to {self.WANTED} (ottla.cluster.id); "
+            "name another directory, or its own cluster"
+        )
+
+    @pytest.mark.parametrize("text", ["", "cluster", "4L6g3nShT-eMCtK--X86sw=", "4L6g3nShT eMCtK--X86sw"])
+    def test_what_is_no_id_is_refused_before_anything_is_touched(self, text: str) -> None:
+        with pytest.raises(ConfigError, match="a cluster id has 22 characters"):
+            load_config(overrides=[f"ottla.cluster.id={text}"])
+
+    def test_the_command_lines_own_option(self) -> None:
+        assert load_config(cluster_id=self.WANTED).cluster_id == self.WANTED
+        assert load_config().cluster_id is None
 
 
 class TestSeveralDirectories:
