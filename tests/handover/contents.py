@@ -67,6 +67,7 @@ HEADERS = (
     RecordHeader("empty", b""),
     RecordHeader("ünïcode", b"\0\xff"),
 )
+LONGEST_NAME = "n" * 249
 EVERY_CONFIG = {
     "cleanup.policy": "delete,compact",
     "compression.gzip.level": "4",
@@ -120,12 +121,16 @@ TOPICS: dict[str, tuple[int, dict[str, str]]] = {
     "java": (1, {}),
     "transactional": (1, {}),
     "stream": (1, {"segment.bytes": "1048576"}),
+    "times": (1, {"segment.ms": "5000", "index.interval.bytes": "0"}),
+    "x.y_z-0": (1, {}),
+    LONGEST_NAME: (2, {}),
     "preallocated": (1, {"preallocate": "true", "segment.bytes": "1048576", "segment.ms": "500"}),
     "configured": (1, EVERY_CONFIG),
     **{f"codec-{codec or 'none'}": (1, {}) for codec in CODECS},
 }
 GROUPS = ("group-a", "group-b", "group-without-metadata")
 SEGMENT_MS = 1000
+NO_TIMESTAMP = -1
 
 
 class Sequence(NamedTuple):
@@ -145,6 +150,8 @@ class Contents:
         self._stays = 0
         self._begun_ms = int(time.time() * 1000) - 3_600_000
         self._sequences: dict[str, Sequence] = {}
+        self._compacting: Producer | None = None
+        self._compacting_sequence = 0
         self.groups: set[str] = set()
         self.topics: set[str] = set()
         self.producer_ids: list[int] = []
@@ -229,6 +236,8 @@ class Contents:
             Record(2, now_ms - 5, None, None),
             Record(3, now_ms - 9, b"k", None, (RecordHeader("only", None),)),
         ]
+        for topic in ("x.y_z-0", LONGEST_NAME):
+            broker.append(topic, odd)
         for topic in ("headers", "append-time"):
             broker.append(topic, odd)
             broker.append(topic, odd, compression=Compression.ZSTD)
@@ -248,11 +257,34 @@ class Contents:
             now_ms = self.next_time_ms()
             value = bytes(range(256)) * 1200  # 300 KiB
             broker.append("large", [Record(0, now_ms, b"%d" % number, value)])
+        self._write_times(broker)
         self._write_compacted(broker)
 
+    def _write_times(self, broker: Broker) -> None:
+        """Times that go back, stand still, jump ahead or are not there, over several segments."""
+        now_ms = self.next_time_ms()
+        for step in (
+            (0, 3, 3),
+            (-1, -1, -1),
+            (9000, 1, 2),
+            (8000, 8000, 8000),
+            (1, -1, 9000),
+            (-5000, 0, 7),
+            (20_000,),
+        ):
+            times = [now_ms + each if each != -1 else NO_TIMESTAMP for each in step]
+            broker.append("times", [Record(i, time_ms, None, b"v") for i, time_ms in enumerate(times)])
+
     def _write_compacted(self, broker: Broker) -> None:
+        """One producer goes on through all stays, although its records, and in the end whole batches, are cleaned."""
+        if self._compacting is None:
+            self._compacting = self._new_producer(broker)
         for number in range(8):
-            broker.append("compacted", self._records(6, b"c%d" % (number % 3)))
+            records = self._records(6, b"c%d" % (number % 3))
+            broker.append("compacted", records, producer=self._compacting, sequence=self._compacting_sequence)
+            self._compacting_sequence += len(records)
+        for number in range(3):
+            broker.append("compacted", self._records(6, b"c%d" % number))
         tombstones = [record._replace(value=None) for record in self._records(2, b"c1")]
         broker.append("compacted", tombstones)
         broker.append("compacted", self._records(1, b"active"))
