@@ -12,7 +12,7 @@ import pytest
 
 from ..harness.broker_process import FAST_GROUPS, KafkaBroker, OttlaBroker
 from ..harness.java_tools import why_no_java
-from .transaction_scenarios import Scenario
+from .transaction_requests import Scenario
 
 OPTIONS = {"transaction.state.log.num.partitions": "5", "offsets.topic.num.partitions": "5", **FAST_GROUPS}
 LOCKS = (".lock",)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .transaction_scenarios import SCENARIOS, Scenario
+from .transaction_requests import Scenario
+from .transaction_scenarios import SCENARIOS
 
 TRANSCRIPTS = Path(__file__).with_name("transcripts") / "transactions"
 OPTIONS = {
