@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 VERSION = 0
+PARTITION_METADATA = "partition.metadata"
 _READ_BYTES = 1 << 14
 
 
@@ -119,14 +120,14 @@ def read_epochs(path: str) -> list[tuple[int, int]]:
 
 
 def write_partition_metadata(files: Files, directory: str, topic_id: bytes) -> None:
-    """Write `partition.metadata`. Not synced: the metadata log knows the id as well."""
+    """Write `partition.metadata`. The log's first sync brings it to the disk with the folder."""
     text = f"version: 0\ntopic_id: {uuid_to_text(topic_id)}"
-    write_file(files, os.path.join(directory, "partition.metadata"), text.encode(), sync=False)
+    write_file(files, os.path.join(directory, PARTITION_METADATA), text.encode(), sync=False)
 
 
 def read_partition_metadata(directory: str) -> bytes | None:
     """The topic id of a partition's folder; None where there is no such file. Raises CorruptFile."""
-    path = os.path.join(directory, "partition.metadata")
+    path = os.path.join(directory, PARTITION_METADATA)
     lines = _read_lines(path)
     if not lines:
         return None

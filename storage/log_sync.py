@@ -14,6 +14,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from .checkpoints import PARTITION_METADATA
 from .files import remove_if_present, sync_directory, sync_if_present, write_file
 from .offset_index import write_entries
 from .segment import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX
@@ -75,8 +76,8 @@ class SyncWork(NamedTuple):
     """One sync, as a thread does it."""
 
     parts: tuple[SegmentSync, ...]
-    leader_epochs: str | None
-    """The file that says where they begin, when it was replaced since it was synced last."""
+    small_files: tuple[str, ...]
+    """What was replaced since it was synced last: where leader epochs begin; whose folder it is."""
     directories: tuple[str, ...]
     """To be synced as well, since something was created in them."""
     end_offset: int
@@ -92,8 +93,8 @@ class SyncWork(NamedTuple):
             for part in self.parts:
                 if part.is_rolled:
                     part.finish(files)
-            if self.leader_epochs is not None:
-                sync_if_present(files, self.leader_epochs)
+            for path in self.small_files:
+                sync_if_present(files, path)
             for directory in self.directories:
                 sync_directory(files, directory)
         except OSError as error:
@@ -232,14 +233,17 @@ class LogSync:
             parts.append(SegmentSync(log.active, log.active.stem, (), None, is_rolled=False))
         epochs = log.leader_epochs
         epochs_are_new = epochs.saves != self._synced_epoch_saves
-        directories = []
+        small_files, directories = [], []
+        if epochs_are_new:
+            small_files.append(epochs.path)
         if epochs_are_new or self._files_created != self._files_created_synced:
             directories.append(log.directory)
         if not self._folder_is_synced:
+            small_files.append(os.path.join(log.directory, PARTITION_METADATA))
             directories.append(os.path.dirname(log.directory))
         return SyncWork(
             tuple(parts),
-            epochs.path if epochs_are_new else None,
+            tuple(small_files),
             tuple(directories),
             end_offset,
             self._cuts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,6 +111,8 @@ class BrokerStory:
         self.refusals: list[str] = []
         self.written: dict[str, list[bytes]] = {SYNCED: [], PLAIN: []}
         """Values by offset, as far as they were acknowledged or may be there."""
+        self.lives: Counter[str] = Counter()
+        """How often a topic of that name was created."""
         self._numbers = itertools.count()
         self._start()
 
@@ -120,7 +123,8 @@ class BrokerStory:
         for _ in range(4):
             self.write(SYNCED)
             self.write(PLAIN)
-        self.create("short-lived")
+        self.create("short-lived", **{"flush.messages": "1"})
+        self.write("short-lived")
         self.alter(SYNCED, 200_000)
         self.commit(3)
         for _ in range(4):
@@ -164,8 +168,10 @@ class BrokerStory:
             configs=[CreatableTopicConfig(name=key, value=value) for key, value in configs.items()],
         )
         self.written[name] = []
+        self.lives[name] += 1
         request = CreateTopicsRequest(topics=[topic])
         self._change(f"topic {name}", True, request, CreateTopicsResponse, 7, lambda answer: answer.topics[0])
+        self.word.promises.append(self.word.promises[-1]._replace(what=f"life {name}", value=self.lives[name]))
 
     def delete(self, name: str) -> None:
         request = DeleteTopicsRequest(topic_names=[name], timeout_ms=1000)
@@ -180,7 +186,7 @@ class BrokerStory:
         )
 
     def write(self, name: str) -> None:
-        value = b"%d " % next(self._numbers) + b"." * 120
+        value = b"%d in life %d " % (next(self._numbers), self.lives[name]) + b"." * 120
         batch = build_batch([Record(0, time.time_ns() // 1_000_000, b"k", value)], base_offset=0)
         topic = TopicProduceData(name=name, partition_data=[PartitionProduceData(index=0, records=batch)])
         request = ProduceRequest(acks=-1, timeout_ms=1000, topic_data=[topic])
@@ -258,6 +264,9 @@ class Aftermath:
 
     def _check_records(self, client: RawClient, story: BrokerStory, name: str, step: int, *, all_written: bool) -> None:
         found = _records(client, name)
+        lives = story.word.may_be(f"life {name}", step)
+        strange = [value for value in found if int(value.split()[3]) not in lives]
+        assert not strange, f"{name} in life {lives} holds {strange}"
         sent = [p.what for p in story.word.promises if p.what.startswith(f"record {name} ") and p.begun <= step]
         values = [f"record {name} {value.decode()}" for value in found]
         positions = [sent.index(value) for value in values]
@@ -266,7 +275,9 @@ class Aftermath:
             safe = [
                 promise.what
                 for promise in story.word.promises
-                if promise.what.startswith(f"record {name} ") and 0 <= promise.kept <= step
+                if promise.what.startswith(f"record {name} ")
+                and 0 <= promise.kept <= step
+                and lives == [int(promise.what.split()[5])]
             ]
             lost = [what for what in safe if what not in values]
             was_deleted = False in story.word.may_be(f"topic {name}", step)
