@@ -28,6 +28,7 @@ from .dispatch import Dispatcher
 from .metadata.broker_image import Endpoint
 from .metadata.cluster_metadata import ClusterMetadata
 from .metadata.features import TRANSACTION_VERSION, UnsupportedFeature
+from .metadata.first_voter import first_voter
 from .metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, metadata_log_config
 from .metadata.metadata_reader import UnreadableMetadata
 from .metadata.refusal import Refused
@@ -130,6 +131,9 @@ class Broker:
         """Take the directories into use, lead what they hold, and begin with the duties."""
         directories.begin(self._config.node_id)
         metadata = await asyncio.to_thread(self._take_metadata_log, metadata, directories)
+        voter = first_voter(self._config, directories.at(self._config.metadata_log_dir).directory_id)
+        if voter is not None:
+            metadata.begin_quorum(voter)
         self._services = services = self._tie_together(metadata, directories)
         self._take_the_lead(services, directories)
         await asyncio.to_thread(services.partitions.open_all)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _MINUTE_MS = 60_000
+# Kafka looks when a record comes, and at least each 500 ms one does (metadata.max.idle.interval.ms).
+_IDLE_MS = 500
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,6 +56,10 @@ class BrokerConfig:
     max_connections_per_ip: int
     max_connections_per_ip_overrides: Mapping[str, int]
     connections_max_idle_ms: int
+
+    # The quorum of a metadata log that is begun here
+    controller_quorum_bootstrap_servers: tuple[str, ...]
+    controller_quorum_voters: tuple[str, ...]
 
     # Topics
     auto_create_topics_enable: bool
@@ -139,12 +145,18 @@ class BrokerConfig:
     @property
     def metadata_look_interval_ms(self) -> int:
         """How often the metadata log is looked after: each minute, as Kafka cleans it, or when snapshots are due."""
-        return min(self.metadata_log_max_snapshot_interval_ms or _MINUTE_MS, _MINUTE_MS)
+        interval_ms = self.metadata_log_max_snapshot_interval_ms or _MINUTE_MS
+        return max(min(interval_ms, _MINUTE_MS), _IDLE_MS)
 
     @property
     def controller_listener_names(self) -> tuple[str, ...]:
         """Listeners that belong to the controller; Ottla opens no port for them."""
         return _names(self.layers, "controller.listener.names")
+
+    def controller_address(self, listener_name: str) -> str | None:
+        """HOST:PORT of a controller's listener, which is not opened; None where `listeners` does not have it."""
+        entries = (entry.partition("://") for entry in _list(self.layers, "listeners"))
+        return next((address for name, _, address in entries if name.upper() == listener_name), None)
 
     def advertised(self, listener_name: str) -> Listener | None:
         """The address to tell clients of a listener; None: the one they came in on."""

@@ -77,6 +77,8 @@ BROKER_DOCUMENTATION: dict[str, str] = {
     "broker.rack": "The rack that Metadata tells clients.",
     "connections.max.idle.ms": "Idle time after which a connection is closed.",
     "controller.listener.names": "Listeners of the controller; Ottla opens no port for them.",
+    "controller.quorum.bootstrap.servers": "Set alone, it gives a new metadata log a dynamic quorum of this node.",
+    "controller.quorum.voters": "Set, it leaves a new metadata log with a static quorum.",
     "default.replication.factor": "Replicas of a topic that does not say how many it wants.",
     "delete.topic.enable": "Whether topics may be deleted.",
     "background.threads": "Threads for disk work beside the event loop: syncs, deletions, checkpoints.",

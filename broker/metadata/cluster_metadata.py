@@ -11,12 +11,14 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from ...protocol.control_records import VotersRecord
 from ...protocol.errors import ErrorCode
 from ...protocol.stored import metadata as stored
 from ...storage.append import AppendError
 from .features import METADATA_VERSION, check_finalized
 from .image import MetadataImage, ReplayError, ResourceType
 from .internal_topics import internal_topic
+from .kraft_state import KRAFT_VERSION_HIGHEST
 from .metadata_reader import UnreadableMetadata
 from .ownership import why_foreign
 from .partition_creation import plan_partitions
@@ -48,6 +50,7 @@ from .transactions import TransactionFilter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ...protocol.control_records import VotersRecordVoter
     from ...protocol.schema import Message
     from ...storage.log import Log
     from ..config.broker_config import BrokerConfig
@@ -171,6 +174,12 @@ class ClusterMetadata:
         self._apply([*self._first_records, registration])
         self._first_records = []
         self._elect(after_crash=before is not None and not before.fenced)
+
+    def begin_quorum(self, voter: VotersRecordVoter) -> None:
+        """Let the voters be records of the log, this one alone; a log that somebody has begun keeps its own."""
+        kraft = self._log.reader.kraft
+        if self._log.end_offset == 0 and kraft.voters is None:
+            kraft.version, kraft.voters = KRAFT_VERSION_HIGHEST, VotersRecord(voters=[voter])
 
     def close(self) -> None:
         """Say in the log that this broker stopped in good order, and close it. Raises OSError, AppendError."""

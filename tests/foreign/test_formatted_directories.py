@@ -1,4 +1,4 @@
-"""Directories that `kafka-storage format` made in each of its ways: Ottla begins them, Kafka goes on, Ottla again.
+"""Directories that `kafka-storage format` made in each of its ways, or nobody: Ottla, then Kafka, then Ottla again.
 
 Each side starts with the server.properties with which the directory was formatted.
 """
@@ -31,6 +31,8 @@ FORMATS = {
     "static voters": ("voters", []),
     "static voters of an older Kafka": ("voters", ["--release-version", "3.9-IV0"]),
     "standalone": ("bootstrap.servers", ["--standalone"]),
+    "no initial controllers": ("bootstrap.servers", ["--no-initial-controllers"]),
+    "not formatted at all": ("bootstrap.servers", None),
     "initial controllers": ("bootstrap.servers", ["--initial-controllers", "1@127.0.0.1:{port}:" + DIRECTORY_ID]),
 }
 
@@ -45,7 +47,7 @@ def wait_until(condition, what: str) -> None:
 class Formatted:
     """One formatted directory, its server.properties, and both brokers that start on it."""
 
-    def __init__(self, home, quorum: str, arguments: list[str]) -> None:
+    def __init__(self, home, quorum: str, arguments: list[str] | None) -> None:
         self.directory = home / "data"
         port, controller = free_ports(2)
         properties = home / "server.properties"
@@ -67,8 +69,9 @@ class Formatted:
             **SNAPSHOTS,
         }
         write_properties(properties, settings)
-        filled = [argument.format(port=controller) for argument in arguments]
-        format_directory(properties, home / "format.log", *filled)
+        if arguments is not None:
+            filled = [argument.format(port=controller) for argument in arguments]
+            format_directory(properties, home / "format.log", *filled)
         self.bootstrap = f"127.0.0.1:{port}"
         self.kafka = KafkaNodes(home, [properties])
         self.ottla = OttlaBroker(home, {}, ("--config", str(properties)))

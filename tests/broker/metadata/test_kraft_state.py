@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from ottla.broker.config import load_config
+from ottla.broker.metadata.first_voter import first_voter
 from ottla.broker.metadata.kraft_state import KRaftState
 from ottla.broker.metadata.metadata_reader import UnreadableMetadata
 from ottla.protocol.control_records import (
@@ -126,3 +128,41 @@ class TestStarts:
         (broker.directory / "00000000000000000005-0000000001.checkpoint").write_bytes(batch)
         with pytest.raises(UnreadableMetadata, match=r"checkpoint at offset 0: feature kraft\.version is at 7"):
             broker.replayed()
+
+
+class TestFirstVoter:
+    SERVERS = "controller.quorum.bootstrap.servers=a:9093"
+
+    @pytest.mark.parametrize(
+        ("options", "endpoint"),
+        [
+            (["listeners=PLAINTEXT://:9092,CONTROLLER://b:9094"], ("CONTROLLER", "b", 9094)),
+            (["listeners=PLAINTEXT://:9092,CONTROLLER://:9094"], ("CONTROLLER", "a", 9094)),
+            ([], ("CONTROLLER", "a", 9093)),
+        ],
+    )
+    def test_bootstrap_servers_alone_ask_for_a_dynamic_quorum(self, options, endpoint):
+        voter = first_voter(load_config(overrides=[self.SERVERS, *options]), DIRECTORY_ID)
+        assert (voter.voter_id, voter.voter_directory_id) == (1, DIRECTORY_ID)
+        assert [(e.name, e.host, e.port) for e in voter.endpoints] == [endpoint]
+
+    @pytest.mark.parametrize("options", [[], ["controller.quorum.voters=1@a:9093", SERVERS]])
+    def test_all_else_is_a_static_one(self, options):
+        assert first_voter(load_config(overrides=options), DIRECTORY_ID) is None
+
+    def test_only_a_log_that_nobody_has_begun_takes_it(self, tmp_path):
+        broker = MetadataBroker(tmp_path, started=False)
+        voter = first_voter(load_config(overrides=[self.SERVERS]), DIRECTORY_ID)
+        broker.metadata.begin_quorum(voter)
+        broker.start()
+        assert broker.replayed()[1].reader.kraft.voter_keys() == [(1, DIRECTORY_ID)]
+        other = VotersRecordVoter(voter_id=1, voter_directory_id=b"o" * 16)
+        _, metadata_log, metadata = broker.replayed()
+        metadata.begin_quorum(other)
+        assert metadata_log.reader.kraft.voter_keys() == [(1, DIRECTORY_ID)]
+
+    def test_a_static_log_stays_one(self, tmp_path):
+        broker = MetadataBroker(tmp_path)
+        _, metadata_log, metadata = broker.replayed()
+        metadata.begin_quorum(VotersRecordVoter(voter_id=1, voter_directory_id=DIRECTORY_ID))
+        assert metadata_log.reader.kraft.voter_keys() is None
