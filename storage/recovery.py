@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 # Files whose size says nothing: half of what a folder holds need not be asked for it.
 _OF_ANY_SIZE = (SNAPSHOT_SUFFIX, LEADER_EPOCH_FILE, "partition.metadata")
+_NUMBERED = frozenset((*SUFFIXES, SNAPSHOT_SUFFIX))
 _LOG = logging.getLogger(__name__)
 
 
@@ -201,17 +202,17 @@ class _Loader:
     # ------------------------------------------------------------------ segments
 
     def _list_segments(self) -> None:
-        numbers: dict[str, set[int]] = {suffix: set() for suffix in (*SUFFIXES, SNAPSHOT_SUFFIX)}
-        for name in self._sizes:
-            if name[20:] in numbers and name[:20].isdecimal():
-                numbers[name[20:]].add(int(name[:20]))
-        bases = numbers[LOG_SUFFIX]
+        found = [
+            (int(name[:20]), name[20:]) for name in self._sizes if name[20:] in _NUMBERED and name[:20].isdecimal()
+        ]
+        bases = {number for number, suffix in found if suffix == LOG_SUFFIX}
         self.segments = [self._segment(base, self._sizes[f"{base:020d}{LOG_SUFFIX}"]) for base in sorted(bases)]
-        for suffix in SUFFIXES:
-            for base in sorted(numbers[suffix] - bases):
+        for base, suffix in sorted(found):
+            if suffix != SNAPSHOT_SUFFIX and base not in bases:
                 self._remove(f"{base:020d}{suffix}")
                 self._report.notes.append(f"{base:020d}{suffix} removed, which had no log")
-        self.snapshots = ProducerSnapshots(self._directory, self._files, numbers[SNAPSHOT_SUFFIX])
+        snapshots = [number for number, suffix in found if suffix == SNAPSHOT_SUFFIX]
+        self.snapshots = ProducerSnapshots(self._directory, self._files, snapshots)
         self._snapshot_offsets = frozenset(self.snapshots.offsets)
         self.snapshots.remove_strays(bases)
         self._note_emptied_segments()
