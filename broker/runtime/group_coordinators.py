@@ -272,8 +272,12 @@ class GroupCoordinators(MetadataListener):
         return decision.code or append_error(self._append(hosted, decision.records, producer))
 
     def end_transaction(self, partition_index: int, producer_id: int, *, is_commit: bool) -> None:
-        """A marker was written to a partition of `__consumer_offsets`: its pending offsets hold now, or never will."""
-        self._hosted[partition_index].shard.end_transaction(producer_id, is_commit=is_commit)
+        """A marker was written to a partition of `__consumer_offsets`: its pending offsets hold now, or never will.
+
+        A partition that is not hosted now reads the marker from its log when it is.
+        """
+        if partition_index < len(self._hosted):
+            self._hosted[partition_index].shard.end_transaction(producer_id, is_commit=is_commit)
 
     def write(self, hosted: HostedShard, records: tuple[GroupRecord, ...]) -> ErrorCode:
         """Append and replay what was decided; NONE, or what the client is told when it cannot be written."""

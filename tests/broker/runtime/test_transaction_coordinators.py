@@ -124,6 +124,15 @@ class TestDisks:
         assert broker.described() == ("NONE", "CompleteCommit", [])
         assert broker.committed_and_aborted(1)[1] == 2
 
+    def test_groups_that_are_off_line_see_the_marker_when_they_are_back(self, broker):
+        producer = broker.begin()
+        broker.commit_offset(producer, 5)
+        broker.groups.stop()
+        assert broker.end(producer, commit=True)[0] == "NONE"
+        assert broker.described()[1] == "CompleteCommit"
+        broker.crash()
+        assert broker.fetch_offset() == ("NONE", 5)
+
     def test_a_marker_that_is_refused_for_its_epoch_is_not_tried_again(self, broker):
         producer = broker.begin()
         broker.send(producer, 0)
