@@ -7,6 +7,7 @@ costs one attribute look-up, which hot callers make once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from typing import Protocol
@@ -114,6 +115,22 @@ def sync_directory(files: Files, path: str) -> None:
         files.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_directories(files: Files, path: str) -> None:
+    """Make a directory with those above it that are missing, and bring their names to the disk. Raises OSError."""
+    missing = []
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for each in reversed(missing):
+        try:
+            files.mkdir(each)
+        except FileExistsError:
+            if not os.path.isdir(each):
+                raise
+        with contextlib.suppress(PermissionError):  # of a directory that is only passed through
+            sync_directory(files, os.path.dirname(each))
 
 
 def sync_if_present(files: Files, path: str) -> None:

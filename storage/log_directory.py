@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .checkpoints import CorruptFile, TopicPartition, read_epochs, read_partition_metadata, write_partition_metadata
 from .directory_lock import DirectoryLock, LockHeld
-from .files import remove_if_present, remove_tree, sync_directory, write_file
+from .files import make_directories, remove_if_present, remove_tree, sync_directory, write_file
 from .leader_epochs import LEADER_EPOCH_FILE
 from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
 from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
@@ -96,7 +96,7 @@ class LogDirectory:
         directory = cls(os.path.abspath(path), environment)
         try:
             if not read_only:
-                os.makedirs(directory.path, exist_ok=True)
+                make_directories(environment.files, directory.path)
             directory._lock = DirectoryLock(directory.path, shared=read_only)
             directory._read_meta(node_id)
             directory._read_checkpoints()

@@ -7,7 +7,16 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ottla.storage.files import OS_FILES, Descriptors, OpenFile, OsFiles, remove_if_present, write_file, write_whole
+from ottla.storage.files import (
+    OS_FILES,
+    Descriptors,
+    OpenFile,
+    OsFiles,
+    make_directories,
+    remove_if_present,
+    write_file,
+    write_whole,
+)
 
 
 class PiecemealDisk(OsFiles):
@@ -125,3 +134,23 @@ class TestDescriptors:
     def test_a_limit_of_none_is_refused(self):
         with pytest.raises(ValueError, match="a limit of 0 open files"):
             Descriptors(0)
+
+
+class TestMakeDirectories:
+    def test_the_name_of_each_is_on_the_disk(self, tmp_path):
+        disk = PiecemealDisk()
+        make_directories(disk, str(tmp_path / "a" / "b"))
+        assert (tmp_path / "a" / "b").is_dir()
+        assert disk.calls == ["fsync", "fsync"]
+
+    def test_one_that_is_there_costs_nothing(self, tmp_path):
+        disk = PiecemealDisk()
+        make_directories(disk, str(tmp_path))
+        assert disk.calls == []
+
+    def test_a_file_in_the_way_is_named(self, tmp_path):
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(OSError, match="file"):
+            make_directories(OS_FILES, str(tmp_path / "file"))
+        with pytest.raises(OSError, match="file"):
+            make_directories(OS_FILES, str(tmp_path / "file" / "below"))

@@ -418,3 +418,32 @@ class TestEmptiedSegments:
         opened = place.open(OpenedFrom(0, 12, clean_shutdown=clean))
         assert values_of(opened) == {offset: VALUES[offset] for offset in VALUES if not 4 <= offset < 8}
         assert "00000000000000000004.log is empty: offsets 4 to 7 are missing" in caplog.text
+
+
+class TestLeaderEpochFiles:
+    @pytest.fixture
+    def epochs(self, home):
+        """A log with epochs 1, 4 and 6 at offsets 0, 1 and 2, closed."""
+        place = home()
+        log = place.open()
+        for epoch in (1, 4, 6):
+            append(log, b"v", leader_epoch=epoch)
+        log.close()
+        return place, place.directory / "leader-epoch-checkpoint"
+
+    @pytest.mark.parametrize("clean", [True, False])
+    @pytest.mark.parametrize("content", ["", "0\n0\n", "0\n1\n6 2\n", "0\n1\n"])
+    def test_one_that_does_not_reach_back_is_read_from_the_log(self, epochs, caplog, content, clean):
+        place, path = epochs
+        path.write_text(content)
+        opened = place.open(OpenedFrom(0, 3, clean_shutdown=clean))
+        assert opened.leader_epochs.entries() == [(1, 0), (4, 1), (6, 2)]
+        assert "leader epochs read from the log, since" in caplog.text
+
+    @pytest.mark.parametrize("clean", [True, False])
+    def test_an_epoch_that_begins_at_the_end_is_forgotten(self, epochs, clean):
+        """As in Kafka (`LogLoader.load`): it has no records, and the next one begins there."""
+        place, path = epochs
+        path.write_text("0\n4\n1 0\n4 1\n6 2\n7 3\n")
+        opened = place.open(OpenedFrom(0, 3, clean_shutdown=clean))
+        assert opened.leader_epochs.entries() == [(1, 0), (4, 1), (6, 2)]
