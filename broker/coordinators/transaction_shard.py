@@ -44,12 +44,14 @@ class Completion(NamedTuple):
 class TransactionShard:
     """The transactional ids of one partition."""
 
-    __slots__ = ("_new_producer_id", "transactions")
+    __slots__ = ("_new_producer_id", "_open", "transactions")
 
     def __init__(self, new_producer_id: Callable[[], int]) -> None:
         """`new_producer_id` gives an id that nobody has had; what it raises, the requests that need one raise."""
         self._new_producer_id = new_producer_id
         self.transactions: dict[str, Transaction] = {}
+        self._open: dict[str, Transaction] = {}
+        """Those with an open transaction, which alone can time out."""
 
     # ---- records
 
@@ -58,6 +60,7 @@ class TransactionShard:
         metadata = record.metadata
         if metadata is None:
             self.transactions.pop(record.transactional_id, None)
+            self._open.pop(record.transactional_id, None)
             return
         transaction = self.transactions.get(record.transactional_id)
         if transaction is None:
@@ -65,6 +68,10 @@ class TransactionShard:
         transaction.metadata = metadata
         transaction.pending_state = None
         transaction.markers_left = set(metadata.partitions) if metadata.state.is_prepared else set()
+        if metadata.state is TransactionState.ONGOING:
+            self._open[record.transactional_id] = transaction
+        else:
+            self._open.pop(record.transactional_id, None)
 
     def forget(self, decision: Decision) -> None:
         """The records of a decision could not be written: it was never taken."""
@@ -174,7 +181,7 @@ class TransactionShard:
         """The transactional ids whose open transaction has lasted longer than its producer allowed."""
         return [
             transactional_id
-            for transactional_id, transaction in self.transactions.items()
+            for transactional_id, transaction in self._open.items()
             if transaction.pending_state is None and _has_timed_out(transaction.metadata, now_ms)
         ]
 
@@ -201,11 +208,7 @@ class TransactionShard:
 
 
 def _has_timed_out(metadata: TransactionMetadata, now_ms: int) -> bool:
-    return (
-        metadata.state is TransactionState.ONGOING
-        and metadata.timeout_ms != NO_TIMEOUT_MS
-        and metadata.start_timestamp_ms + metadata.timeout_ms < now_ms
-    )
+    return metadata.timeout_ms != NO_TIMEOUT_MS and metadata.start_timestamp_ms + metadata.timeout_ms < now_ms
 
 
 def _has_expired(metadata: TransactionMetadata, expiration_ms: int, now_ms: int) -> bool:
