@@ -115,7 +115,6 @@ class CleanedSegmentWriter:
         txn_index = TxnIndex(self._stem + TXN_INDEX_SUFFIX + CLEANED_SUFFIX)
         for txn in aborted:
             txn_index.append(self._files, txn)
-        self._files.fsync(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = -1
         for suffix in SUFFIXES:
