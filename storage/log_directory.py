@@ -98,7 +98,7 @@ class LogDirectory:
             if not read_only:
                 make_directories(environment.files, directory.path)
             directory._lock = DirectoryLock(directory.path, shared=read_only)
-            directory._read_meta(node_id)
+            directory._read_meta(node_id, may_be_nameless=read_only)
             directory._read_checkpoints()
         except (OSError, CorruptFile, LockHeld) as error:
             directory.unlock()
@@ -170,12 +170,13 @@ class LogDirectory:
                 with contextlib.suppress(OSError):
                     remove_tree(files, os.path.join(self.path, name))
 
-    def _read_meta(self, node_id: int) -> None:
+    def _read_meta(self, node_id: int, *, may_be_nameless: bool) -> None:
         path = os.path.join(self.path, META_PROPERTIES)
         try:
             properties = read_meta_properties(path)
         except FileNotFoundError:
-            self._refuse_unknown_content()
+            if not may_be_nameless:
+                self._refuse_unknown_content()
             return
         if properties.node_id != node_id:
             raise LogDirectoryError(
@@ -190,7 +191,8 @@ class LogDirectory:
         strange = [name for name in os.listdir(self.path) if _PARTITION_FOLDER.fullmatch(name)]
         if strange:
             raise LogDirectoryError(
-                f"{self.path} holds {strange[0]} but no {META_PROPERTIES}; restore that file or name another directory"
+                f"{self.path} holds {strange[0]} but no {META_PROPERTIES}; restore that file or name another "
+                "directory, or look at this one with --read-only"
             )
 
     def _read_checkpoints(self) -> None:

@@ -119,6 +119,21 @@ def test_partitions_without_the_metadata_of_their_cluster_are_read_by_their_fold
     assert photograph(used.data_dir) == before
 
 
+def test_folders_alone_are_enough(home, used):
+    """A few folders copied from somewhere, without anything that says whose they are."""
+    for entry in used.data_dir.iterdir():
+        if entry.name != "orders-0":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    with pytest.raises(BrokerDidNotStart, match=r"holds orders-0 but no meta\.properties.*with --read-only"):
+        home().start()
+    before = photograph(used.data_dir)
+    reader = home("--read-only")
+    reader.start()
+    assert end_offset(reader) == 10
+    reader.kill()
+    assert photograph(used.data_dir) == before
+
+
 def test_a_directory_of_another_node_says_which(home, used):
     with pytest.raises(BrokerDidNotStart, match=r"belongs to node 1, this broker is node 4.*start with node\.id=1"):
         home(**{"node.id": "4"}).start()

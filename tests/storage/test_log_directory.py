@@ -79,7 +79,8 @@ class TestLock:
     def test_data_without_a_name(self, path):
         (path / "t-0").mkdir(parents=True)
         assert refused(path) == (
-            f"{path} holds t-0 but no meta.properties; restore that file or name another directory"
+            f"{path} holds t-0 but no meta.properties; restore that file or name another directory, "
+            "or look at this one with --read-only"
         )
 
 
