@@ -155,11 +155,26 @@ def _check_together(name: str, result: Mapping[str, str], services: Services) ->
     usable = {key: text for key, text in result.items() if problem_with(key, text) is None}
     try:
         if name:
-            services.config.with_dynamic(layers.dynamic_default, usable)
+            changed = services.config.with_dynamic(layers.dynamic_default, usable)
         else:
-            services.config.with_dynamic(usable, layers.dynamic_broker)
+            changed = services.config.with_dynamic(usable, layers.dynamic_broker)
     except ConfigValueError as error:
         raise ConfigRequestError(str(error)) from error
+    _check_cleaner_threads(services.config.log_cleaner_threads, changed.log_cleaner_threads)
+
+
+def _check_cleaner_threads(current: int, wanted: int) -> None:
+    """As much as a half or the double in one step (Kafka: `LogCleaner.validateReconfiguration`)."""
+    problem = None
+    if wanted < current // 2:
+        problem = f"reduced to less than half the current value {current}"
+    elif wanted > current * 2:
+        problem = f"increased to more than double the current value {current}"
+    if problem is not None:
+        raise ConfigRequestError(
+            f"Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads cannot be {problem} "
+            "for configuration Invalid dynamic configuration"
+        )
 
 
 def _check_broker_name(name: str, services: Services) -> None:

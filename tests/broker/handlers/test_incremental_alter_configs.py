@@ -219,7 +219,20 @@ def test_resources_that_cannot_be_altered(broker, resource_type, name, code, mes
             INVALID_REQUEST,
             "listener.name.plaintext.max.connections: settings of one listener are not there yet",
         ),
+        (
+            "1",
+            ("log.cleaner.threads", SET, "3"),
+            INVALID_REQUEST,
+            "Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads cannot be increased to "
+            "more than double the current value 1 for configuration Invalid dynamic configuration",
+        ),
         # Kafka says "requirement failed: " before it.
+        (
+            "1",
+            ("log.cleaner.dedupe.buffer.size", SET, "1000"),
+            INVALID_REQUEST,
+            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+        ),
         (
             "1",
             ("log.retention.ms", SET, "0"),
@@ -293,3 +306,12 @@ def test_groups_and_subscriptions_keep_what_they_may_have(broker):
     assert alter(broker, CLIENT_METRICS, "s", ("match", SET, "client_id=a.*"), ("metrics", SET, "a,b")) == (0, None)
     assert configs(broker, GROUP, "g") == {"consumer.session.timeout.ms": "50000"}
     assert configs(broker, CLIENT_METRICS, "s") == {"match": "client_id=a.*", "metrics": "a,b"}
+
+
+def test_cleaner_threads_are_at_most_halved_at_a_time(broker):
+    for threads in ("2", "4"):
+        assert alter(broker, BROKER, "1", ("log.cleaner.threads", SET, threads)) == (0, None)
+    code, message = alter(broker, BROKER, "1", ("log.cleaner.threads", SET, "1"))
+    assert code == INVALID_REQUEST
+    assert "cannot be reduced to less than half the current value 4" in message
+    assert alter(broker, BROKER, "1", ("log.cleaner.threads", SET, "2")) == (0, None)
