@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .consumer_group import ConsumerGroup
-    from .consumer_kinds import ConsumerGroupKey, ConsumerGroupValue
+    from .consumer_kinds import ConsumerGroupKey
+    from .group_records import GroupValue
 
 
-def apply(group: ConsumerGroup, key: ConsumerGroupKey, value: ConsumerGroupValue | None) -> None:
+def apply(group: ConsumerGroup, key: ConsumerGroupKey, value: GroupValue | None) -> None:
     """Take over one record of a group that stays; the tombstone of its epoch ends it, which is not seen here."""
     _APPLY[type(key)](group, key, value)
 
@@ -96,6 +97,3 @@ _APPLY: dict[type, Callable[[ConsumerGroup, Any, Any], None]] = {
     stored.ConsumerGroupCurrentMemberAssignmentKey: _current,
     stored.ConsumerGroupRegularExpressionKey: _regex,
 }
-
-CONSUMER_GROUP_KEYS = frozenset(_APPLY)
-"""The kinds of keys that consumer groups write."""

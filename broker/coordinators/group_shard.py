@@ -10,14 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...protocol.errors import ErrorCode
-from ...protocol.stored.classic_groups import GroupMetadataKey, GroupMetadataValue, OffsetCommitValue
+from ...protocol.stored.classic_groups import (
+    GroupMetadataKey,
+    GroupMetadataValue,
+    OffsetCommitKey,
+    OffsetCommitValue,
+)
 from ...protocol.stored.consumer_groups import ConsumerGroupMetadataKey
 from ..metadata.image import MetadataImage
 from . import classic_in_consumer_group, classic_join, classic_leave, classic_sync, consumer_heartbeat, consumer_leave
 from .classic_group import ClassicGroup, refused_join, refused_sync
 from .consumer_group import ConsumerGroup
 from .consumer_offsets import check_fetch
-from .consumer_replay import CONSUMER_GROUP_KEYS, apply
+from .consumer_replay import apply
 from .consumer_settings import ConsumerGroupConfigs, ConsumerGroupSettings
 from .group_context import GroupContext
 from .group_effects import Append, Caller, Effect, Moment, append_error, nothing_more
@@ -46,7 +51,9 @@ if TYPE_CHECKING:
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.sync_group import SyncGroupRequest
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
+    from .consumer_kinds import ConsumerGroupKey
     from .group_context import Group
+    from .group_records import GroupValue
     from .group_settings import GroupSettings
 
 _NOBODY = -1
@@ -85,20 +92,26 @@ class GroupShard:
     def replay(self, record: GroupRecord, record_offset: int, producer_id: int = NO_PRODUCER_ID) -> None:
         """Take over one record, from the log or just written to it; with a producer id it is part of a transaction."""
         key, value = record.key, record.value
-        if isinstance(key, GroupMetadataKey):
+        if isinstance(key, OffsetCommitKey):
+            self._replay_offset(key, value, record_offset, producer_id)
+        elif isinstance(key, GroupMetadataKey):
             if isinstance(value, GroupMetadataValue):
                 self._classic_group_of_record(key.group).replay(value)
             else:
                 self.groups.pop(key.group, None)
-        elif type(key) in CONSUMER_GROUP_KEYS:
-            self._replay_consumer_group(record)
-        elif isinstance(value, OffsetCommitValue):
-            if key.group not in self.groups:  # type: ignore[union-attr]
-                # A group that only commits offsets has no record of its own: it is here all the same.
-                self._classic_group_of_record(key.group)  # type: ignore[union-attr]
-            self.offsets.replay(key, value, record_offset, producer_id)  # type: ignore[arg-type]
         else:
-            self.offsets.replay(key, None, record_offset)  # type: ignore[arg-type]
+            self._replay_consumer_group(key, value)
+
+    def _replay_offset(
+        self, key: OffsetCommitKey, value: GroupValue | None, record_offset: int, producer_id: int
+    ) -> None:
+        if isinstance(value, OffsetCommitValue):
+            if key.group not in self.groups:
+                # A group that only commits offsets has no record of its own: it is here all the same.
+                self._classic_group_of_record(key.group)
+            self.offsets.replay(key, value, record_offset, producer_id)
+        else:
+            self.offsets.replay(key, None, record_offset)
 
     def _classic_group_of_record(self, group_id: str) -> ClassicGroup:
         group = self.groups.get(group_id)
@@ -106,18 +119,18 @@ class GroupShard:
             group = self.groups[group_id] = ClassicGroup(group_id, self.context.settings)
         return group
 
-    def _replay_consumer_group(self, record: GroupRecord) -> None:
+    def _replay_consumer_group(self, key: ConsumerGroupKey, value: GroupValue | None) -> None:
         """Take over a record of a consumer group; whatever the group was before, it is a consumer group from here."""
-        group_id = record.key.group_id  # type: ignore[union-attr]
+        group_id = key.group_id
         group = self.groups.get(group_id)
-        if record.value is None and not isinstance(group, ConsumerGroup):
+        if value is None and not isinstance(group, ConsumerGroup):
             return
-        if isinstance(record.key, ConsumerGroupMetadataKey) and record.value is None:
+        if value is None and isinstance(key, ConsumerGroupMetadataKey):
             del self.groups[group_id]
             return
         if not isinstance(group, ConsumerGroup):
             group = self.groups[group_id] = ConsumerGroup(group_id)
-        apply(group, record.key, record.value)  # type: ignore[arg-type]
+        apply(group, key, value)
 
     def end_transaction(self, producer_id: int, *, is_commit: bool) -> None:
         """A marker was written to this partition, or read from it."""
