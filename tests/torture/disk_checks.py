@@ -114,7 +114,7 @@ def _batch_at(content: bytes, position: int) -> Batch | None:
 
 def segments_of(folder: Path, files: LogFiles, *, torn_end: bool = False) -> list[SegmentOnDisk]:
     """The segments of a partition, in order; without holes, unless the log is compacted."""
-    names = sorted(path.name for path in folder.iterdir() if _SEGMENT_FILE.fullmatch(path.name))
+    names = _segment_names(folder)
     segments = []
     for name in names:
         is_last = name == names[-1]
@@ -125,6 +125,16 @@ def segments_of(folder: Path, files: LogFiles, *, torn_end: bool = False) -> lis
     if not is_compacted(folder):
         _check_no_holes(segments)
     return segments
+
+
+def _segment_names(folder: Path) -> list[str]:
+    """The log files in order. A listing of a folder that changes meanwhile may lack one and have a later one."""
+    names: list[str] = []
+    while True:
+        before = names
+        names = sorted(path.name for path in folder.iterdir() if _SEGMENT_FILE.fullmatch(path.name))
+        if names == before:
+            return names
 
 
 def is_compacted(folder: Path) -> bool:
