@@ -14,6 +14,8 @@ from typing import Final
 
 LOCK_FILE: Final = ".lock"
 _HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
+_NOT_FOR_DIRECTORIES = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What network file systems say of a lock on a directory."""
 
 
 class LockHeld(Exception):
@@ -55,7 +57,13 @@ class DirectoryLock:
 
     def _lock_directory(self, *, shared: bool) -> None:
         self._descriptors.append(os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        self._take(self._descriptors[-1], shared=shared, with_fcntl=False)
+        try:
+            self._take(self._descriptors[-1], shared=shared, with_fcntl=False)
+        except OSError as error:
+            if error.errno not in _NOT_FOR_DIRECTORIES:
+                raise
+            # The file is what counts; only readers of a directory without one do not see each other then.
+            os.close(self._descriptors.pop())
 
     def _lock_file(self, *, create: bool, shared: bool) -> None:
         flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY if shared else os.O_RDWR

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 
 import pytest
 from ottla.storage.directory_lock import LOCK_FILE, DirectoryLock, LockHeld
@@ -77,6 +79,21 @@ def test_another_process_sees_the_lock_that_java_takes(tmp_path, taken):
             os._exit(7)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_a_file_system_without_locks_on_directories_leaves_the_file(tmp_path, taken, monkeypatch):
+    flock = fcntl.flock
+
+    def without_directories(descriptor, kind):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", without_directories)
+    taken(tmp_path).make_file()
+    for shared in (False, True):
+        with pytest.raises(LockHeld):
+            DirectoryLock(str(tmp_path), shared=shared)
 
 
 def test_a_directory_that_is_not_there_is_not_made(tmp_path):
