@@ -20,6 +20,8 @@ _WORK_S = 0.0005
 _REST_S = 0.00005
 # What an idle second leaves over is not made up for beyond this.
 _BURST_S = 0.3
+# After which a thread that waits looks whether the rate was changed.
+_WAIT_S_MAX = 1.0
 
 
 class CleaningAborted(Exception):
@@ -34,6 +36,13 @@ class IoThrottle:
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
         self._free_at_s = 0.0
+
+    def change(self, bytes_per_second: float) -> None:
+        """Go at another rate, and forget what was owed at the old one."""
+        with self._lock:
+            if bytes_per_second != self.bytes_per_second:
+                self.bytes_per_second = bytes_per_second
+                self._free_at_s = self._monotonic_s()
 
     def take(self, count: int) -> float:
         """Account for bytes that were read or written; for how many seconds to do nothing now."""
@@ -59,9 +68,11 @@ class Pace:
     def took_bytes(self, count: int) -> None:
         """Account for bytes that were read or written. Raises CleaningAborted."""
         self.breathe()
-        wait_s = self._throttle.take(count)
-        if wait_s and self._aborted.wait(wait_s):
-            raise CleaningAborted
+        rate, wait_s = self._throttle.bytes_per_second, self._throttle.take(count)
+        while wait_s > 0 and self._throttle.bytes_per_second == rate:
+            if self._aborted.wait(min(wait_s, _WAIT_S_MAX)):
+                raise CleaningAborted
+            wait_s -= _WAIT_S_MAX
 
     def breathe(self) -> None:
         """Let another thread have its turn, if it is time. Raises CleaningAborted."""

@@ -106,6 +106,7 @@ class LogCleaner(MetadataListener):
             self._timer = self._services.timers.schedule(deadline_ms, callback)
 
     def _begin_round(self) -> None:
+        self._throttle.change(self._services.config.log_cleaner_io_max_bytes_per_second)
         self._go_on(self._look())
 
     def _go_on(self, round_: Iterator[None]) -> None:
@@ -174,7 +175,6 @@ class LogCleaner(MetadataListener):
 
     def _begin(self, partition: Partition, found: LogToClean, now_ms: int) -> None:
         config = self._services.config
-        self._throttle.bytes_per_second = config.log_cleaner_io_max_bytes_per_second
         pace = Pace(self._throttle)
         try:
             task = cleaning_task(found, now_ms)

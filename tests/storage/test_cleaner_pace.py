@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from ottla.storage.cleaner_pace import CleaningAborted, IoThrottle, Pace
 
@@ -19,10 +21,22 @@ def test_what_comes_too_soon_waits():
 
 
 def test_the_rate_may_change():
-    throttle = IoThrottle(1000.0, lambda: 100.0)
-    throttle.take(300)
-    throttle.bytes_per_second = 10.0
+    throttle = IoThrottle(1.0, lambda: 100.0)
+    assert throttle.take(1_000_000) > 900_000
+    throttle.change(10.0)
     assert throttle.take(100) == pytest.approx(10.0)
+    throttle.change(10.0)
+    assert throttle.take(100) == pytest.approx(20.0)
+
+
+def test_who_waits_at_an_old_rate_goes_on_at_a_new_one():
+    throttle = IoThrottle(1.0)
+    pace = Pace(throttle)
+    waiting = threading.Thread(target=pace.took_bytes, args=(1_000_000,), daemon=True)
+    waiting.start()
+    throttle.change(1e12)
+    waiting.join(60)
+    assert not waiting.is_alive()
 
 
 @pytest.mark.parametrize("rate", [0.0, -5.0])
