@@ -49,6 +49,7 @@ class Log:
         "_high_watermark",
         "_roll_config",
         "_segments",
+        "closed_files",
         "config",
         "directory",
         "leader_epochs",
@@ -101,6 +102,8 @@ class Log:
         self.size_bytes = self._segments.size_bytes
         # How often something was cut off, which whoever works on what a thread has read must know.
         self.truncations = 0
+        # What `close` has written, to be brought to the disk by whoever calls the end a clean one.
+        self.closed_files: list[str] = []
         self.snapshots = snapshots
         self.sync = LogSync(self, environment, self._segments.holding(recovery_point)[:-1])
         self.released_files = ReleasedFiles(environment, self.sync.failed)
@@ -529,8 +532,15 @@ class Log:
         self.flush()
         self.sync.close()
         self.producers.map_end_offset = self.log_end_offset
+        snapshot_before = self.snapshots.last_offset
         self.snapshots.take(self.producers)
+        if self.snapshots.last_offset != snapshot_before:
+            self.closed_files.append(self.snapshots.path(self.snapshots.last_offset))
+        if self.leader_epochs.saves:
+            self.closed_files.append(self.leader_epochs.path)
         for segment in self._segments:
+            if segment.indexes.times is not None and segment.size:
+                self.closed_files += segment.paths[1:]
             segment.close()
 
     def abandon(self) -> None:

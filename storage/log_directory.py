@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .checkpoints import CorruptFile, TopicPartition, read_epochs, read_partition_metadata, write_partition_metadata
 from .directory_lock import DirectoryLock, LockHeld
-from .files import make_directories, remove_if_present, remove_tree, sync_directory, write_file
+from .files import make_directories, remove_if_present, remove_tree, sync_directory, sync_if_present, write_file
 from .leader_epochs import LEADER_EPOCH_FILE
 from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
 from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
@@ -366,6 +366,7 @@ class LogDirectory:
         """Flush every log, say that the end was a clean one, and let go. Raises OSError."""
         try:
             failures = self._close_logs()
+            self._sync_closed_files()
             self.checkpoint()()
             self._remove_deleted()
             if failures:
@@ -409,6 +410,21 @@ class LogDirectory:
             if problem is None:
                 log.sync.settle(work)
         return {log.directory: p for log, p in zip(unsynced, problems, strict=True) if p is not None}
+
+    def _sync_closed_files(self) -> None:
+        """Bring to the disk what the logs left beside their batches: a clean end says that it is there."""
+        logs = [log for log in self.logs.values() if log.closed_files]
+        if len(logs) < _SYNCED_TOGETHER_FROM:
+            for log in logs:
+                self._sync_files_of(log)
+            return
+        with ThreadPoolExecutor(_SYNC_THREADS) as threads:
+            list(threads.map(self._sync_files_of, logs))
+
+    def _sync_files_of(self, log: Log) -> None:
+        for path in log.closed_files:
+            sync_if_present(self._environment.files, path)
+        sync_directory(self._environment.files, log.directory)
 
     def _problem_of(self, work: SyncWork) -> OSError | None:
         try:

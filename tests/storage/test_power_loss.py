@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 import traceback
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from ..harness.faulty_files import NamesWithoutBytes, NothingLost, PartlyLost, PowerLoss
 from .crash_place import Story
@@ -19,6 +24,7 @@ from .crash_place import Story
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+EXAMPLES = int(os.environ.get("OTTLA_POWER_LOSS_EXAMPLES", "40"))
 SEEDS = int(os.environ.get("OTTLA_POWER_LOSS_SEEDS", "2"))
 
 
@@ -53,3 +59,50 @@ def test_what_was_synced_survives_at_every_step(story, kind):
 def test_whatever_part_of_the_rest_is_left_hangs_together(story, seed):
     problems = problems_of(story, lambda step: PartlyLost(random.Random(f"{seed} {step}")))
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:20])
+
+
+def test_a_clean_end_is_not_believed_before_all_that_it_vouches_for_is_there(tmp_path):
+    story = Story(tmp_path / "data")
+    story.append(filler_bytes=300, sync=True)
+    story.append(filler_bytes=300, sync=True)
+    story.delete_before(1)
+    before = story.files.steps
+    story.stop_and_start()
+    for step in range(before, story.files.steps + 1):
+        story.aftermath(step, PowerLoss())
+    story.log.abandon()
+    story.directory.unlock()
+
+
+ACTS = {
+    "append": partial(Story.append, epoch=0),
+    "append large": partial(Story.append, filler_bytes=300),
+    "append synced": partial(Story.append, sync=True),
+    "flush": Story.flush,
+    "checkpoint": Story.checkpoint,
+    "retention": Story.apply_retention,
+    "delete records": lambda story: story.delete_before(story.log.log_end_offset // 2),
+    "delete files": Story.delete_due,
+    "stop": Story.stop_and_start,
+    "crash": Story.crash_and_start,
+}
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@example(acts=["append", "append large", "append large", "crash", "append large", "append synced"], seed=0)
+@given(acts=st.lists(st.sampled_from(sorted(ACTS)), min_size=3, max_size=25), seed=st.integers(0, 1 << 20))
+def test_any_life_hangs_together_after_a_loss(acts, seed):
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="any-life-") as folder:
+        story = Story(Path(folder) / "data")
+        try:
+            for act in acts:
+                ACTS[act](story)
+            assert story.failure is None
+            steps = story.files.steps
+            for step in [steps, *(chance.randint(0, steps) for _ in range(3))]:
+                story.aftermath(step, PartlyLost(chance))
+                story.aftermath(step, PowerLoss())
+        finally:
+            story.log.abandon()
+            story.directory.unlock()
