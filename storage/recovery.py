@@ -186,17 +186,18 @@ class _Loader:
         self._known = OpenedFrom(self._known.log_start_offset)
 
     def _distrust_epochs_that_begin_late(self) -> None:
-        """A file that knows nothing of the first batch has been emptied, unless that batch has no epoch at all."""
+        """A file that knows nothing of the first readable batch has been emptied, unless that batch has no epoch."""
         entries = self.leader_epochs.entries()
         start = max([self._known.log_start_offset, *(segment.base_offset for segment in self.segments[:1])])
         if (entries and entries[0].start_offset <= start) or not any(segment.size for segment in self.segments):
             return
-        first = next(segment for segment in self.segments if segment.size)
+        headers = (header for segment in self.segments for _, _, header in segment.batches())
         try:
-            header = next(first.batches())[2]
+            # Nothing need be known of what lies before the start; Kafka empties the file of a log that has no more.
+            header = next((header for header in headers if header.next_offset > start), None)
         except ProtocolError:
             return  # recovery meets it as well
-        if header.partition_leader_epoch >= 0:
+        if header is not None and header.partition_leader_epoch >= 0:
             self._read_epochs_from_log(f"{self.leader_epochs.path} does not reach back to {start}")
 
     # ------------------------------------------------------------------ segments

@@ -72,6 +72,15 @@ class TestAfterACrash:
         checked(place.reopen_after_crash(log), 12)
         assert [record.levelname for record in caplog.records if "Recovered" in record.message] == [level]
 
+    @pytest.mark.parametrize(("start", "level"), [(12, "INFO"), (11, "WARNING")])
+    def test_epochs_of_deleted_records_are_not_missed(self, place, log, caplog, start, level):
+        caplog.set_level(logging.INFO)
+        log.advance_log_start_offset(start)
+        (place.directory / "leader-epoch-checkpoint").write_text("0\n0\n")
+        reopened = place.reopen_after_crash(log)
+        assert (reopened.log_start_offset, reopened.log_end_offset) == (start, 12)
+        assert [record.levelname for record in caplog.records if "Recovered" in record.message] == [level]
+
     def test_a_tail_torn_at_any_byte_is_cut(self, place, log):
         path = place.path(8, ".log")
         whole = path.read_bytes()
