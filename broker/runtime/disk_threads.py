@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...storage.background import INLINE
@@ -28,6 +29,14 @@ class DiskThreads:
         self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._start_all(threads)
+
+    def _start_all(self, count: int) -> None:
+        """Start the threads now: the executor starts one when there is more to do, and the loop waits until it runs."""
+        all_run = Barrier(count + 1)
+        for _ in range(count):
+            self._executor.submit(all_run.wait)
+        all_run.wait()
 
     def run(self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Exception], None]) -> None:
         """Run `work` in a thread, then call one of the other two on the loop."""

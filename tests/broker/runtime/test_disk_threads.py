@@ -35,6 +35,16 @@ def test_work_runs_elsewhere_and_its_outcome_comes_back_to_the_loop():
     assert asyncio.run(main()) == ("done", True)
 
 
+def test_every_thread_runs_before_there_is_work():
+    async def main():
+        threads = DiskThreads(asyncio.get_running_loop(), 3, "early")
+        names = [thread.name for thread in threading.enumerate() if thread.name.startswith("early")]
+        await threads.close()
+        return len(names)
+
+    assert asyncio.run(main()) == 3
+
+
 def test_an_error_comes_back_as_one():
     def fail():
         raise OSError("no")
