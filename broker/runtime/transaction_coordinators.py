@@ -18,6 +18,7 @@ from ...storage.append import AppendError
 from ..coordinators.group_effects import append_error
 from ..coordinators.transaction_decision import Answer, Decision
 from ..coordinators.transaction_shard import TransactionShard
+from ..coordinators.transaction_state import FLEXIBLE_RECORDS_SINCE
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.refusal import Refused
 from ..metadata.topic_names import TRANSACTION_STATE_TOPIC
@@ -273,7 +274,10 @@ class TransactionCoordinators(MetadataListener):
 
     def _carry_out(self, hosted: HostedTransactions, decision: Decision) -> tuple[ErrorCode, int]:
         """Write what was decided and see to what follows; the offset after it. When it fails it was not decided."""
-        code, end_offset = self._append(hosted, decision.records)
+        if self._can_write(decision.records):
+            code, end_offset = self._append(hosted, decision.records)
+        else:
+            code, end_offset = ErrorCode.UNSUPPORTED_VERSION, -1
         if code is not ErrorCode.NONE:
             hosted.shard.forget(decision)
             return code, end_offset
@@ -293,6 +297,12 @@ class TransactionCoordinators(MetadataListener):
         for record in records:
             hosted.shard.replay(record)
         return ErrorCode.NONE, end_offset
+
+    def _can_write(self, records: tuple[TransactionRecord, ...]) -> bool:
+        """Whether the cluster's version of records can carry these: the first one knows no client's version."""
+        return self._server_version() >= FLEXIBLE_RECORDS_SINCE or all(
+            record.metadata is None or not record.metadata.client_transaction_version for record in records
+        )
 
     def _complete_if_committed(self, hosted: HostedTransactions, transactional_id: str, error: OSError | None) -> None:
         if error is None and not hosted.is_given_up:

@@ -309,5 +309,29 @@ class TestManyPartitions:
         assert broker.described()[1] == "CompleteAbort"
 
 
+class TestOlderClusters:
+    """A cluster whose metadata finalizes an older transaction version."""
+
+    def test_records_of_version_0_know_no_client_of_version_2(self, broker):
+        broker.transaction_version = 0
+        producer = broker.begin()
+        assert broker.send(producer, 0) == "UNSUPPORTED_VERSION"
+        assert broker.end(producer, commit=False)[0] == "UNSUPPORTED_VERSION"
+        assert broker.add(producer, ("t", [0])) == [("t", 0, "NONE")]
+        assert broker.send(producer, 0, version=11) == "NONE"
+        assert broker.end(producer, commit=True, version=4)[0] == "NONE"
+        broker.crash()
+        assert broker.described() == ("NONE", "CompleteCommit", [])
+
+    @pytest.mark.parametrize("version", [0, 1])
+    def test_who_is_fenced_has_the_next_epoch(self, broker, version):
+        broker.transaction_version = version
+        old = broker.begin(version=4)
+        broker.add(old, ("t", [0]))
+        assert broker.init(version=4)[0] == "CONCURRENT_TRANSACTIONS"
+        assert broker.begin(version=4) == (old[0], 2)
+        assert broker.end(old, commit=True, version=4)[0] == "PRODUCER_FENCED"
+
+
 def test_answers_are_not_deferred(broker):
     assert not isinstance(broker.init(), Deferred)
