@@ -7,6 +7,7 @@ import random
 import re
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ from .committers import OffsetCommitter
 from .gate import Actor, Gate
 from .ledger import Ledger, Reading
 from .topic_changes import TopicChanger
+from .transactions import COMMITTED, TransactionWriter
 from .writers import BatchWriter, LibrdkafkaWriter
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ BROKER_OPTIONS = {
     "num.partitions": "1",
     "offsets.topic.num.partitions": "2",
     "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "2",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
     "log.index.interval.bytes": str(INDEX_INTERVAL_BYTES),
     "log.segment.delete.delay.ms": "50",
     "log.retention.check.interval.ms": "150",
@@ -85,6 +90,7 @@ TOPICS = (
     Topic("flushed", 1, 65_536, {"flush.messages": "1"}),
     Topic("by-librdkafka", 2, 65_536, {}),
 )
+TRANSACTED = Topic("transacted", 2, 16_384, {})
 
 
 class Campaign:
@@ -110,7 +116,7 @@ class Campaign:
         """Start the broker, create the topics, let the writers loose."""
         self.broker.start()
         with RawClient(self.broker) as client:
-            for topic in TOPICS:
+            for topic in (*TOPICS, TRANSACTED):
                 create(client, topic)
             create_offsets_topic(client)
         self.actors = [*self._batch_writers(), *self._librdkafka_writers(), *self._others()]
@@ -149,7 +155,18 @@ class Campaign:
             OffsetCommitter(self.gate, f"group-{n}", TOPICS[0].name, 2, self.random.getrandbits(32)) for n in range(3)
         ]
         self.changer = TopicChanger(self.gate, "topic-changer", self.random.getrandbits(32))
-        return [*self.committers, self.changer]
+        self.transactors = [
+            TransactionWriter(
+                self.gate,
+                f"transactor-{n}",
+                TRANSACTED.name,
+                TRANSACTED.partitions,
+                self.broker.port,
+                self.random.getrandbits(32),
+            )
+            for n in range(2)
+        ]
+        return [*self.committers, self.changer, *self.transactors]
 
     # One round
 
@@ -292,6 +309,8 @@ class Campaign:
         self._indexes_checked = {}
         self._check_files(stopped=True)
         self._start()
+        for transactor in self.transactors:
+            transactor.check_all()
         self.readings = [Reading(ledger) for ledger in self.ledgers]
         self.check()
         with RawClient(self.broker) as client:
@@ -307,6 +326,8 @@ class Campaign:
         assert not silent, f"nothing was acknowledged to {silent}"
         assert all(min(committer.acknowledged) >= 0 for committer in self.committers), "a group committed nothing"
         assert self.changer.lives > 0, "no topic was created"
+        for transactor in self.transactors:
+            assert COMMITTED in transactor.outcome.values(), f"{transactor.name} committed nothing"
 
     def abandon(self) -> None:
         """Stop everything after a failure."""
@@ -323,6 +344,7 @@ class Campaign:
             f"seed {self.seed}: {self.kills} kills ({self.kills_in_the_start} during a start), "
             f"{self.stops} clean stops, {acknowledged} records acknowledged, {read} there, {commits} commits, "
             f"{self.index_entries} index entries checked, {self.changer.lives} side topics, "
+            f"transactions {dict(sum((Counter(each.outcome.values()) for each in self.transactors), Counter()))}, "
             f"{begun} idempotent producers"
         )
 

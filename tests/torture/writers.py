@@ -151,7 +151,7 @@ class LibrdkafkaWriter(Actor):
                 "reconnect.backoff.max.ms": 100,
                 "retry.backoff.ms": 20,
             },
-            logger=_silent(),
+            logger=silent_logger(),
         )
         ledger.add_writer(name, exact=idempotent)
 
@@ -181,7 +181,7 @@ class LibrdkafkaWriter(Actor):
         assert left == 0, f"{self.name}: {left} records could not be delivered"
 
 
-def _silent() -> logging.Logger:
+def silent_logger() -> logging.Logger:
     """Librdkafka says much about brokers that are not there."""
     logger = logging.getLogger("librdkafka")
     logger.propagate = False
