@@ -54,8 +54,11 @@ from .services import Services
 from .version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..storage.files import Files
     from ..storage.log import Log
+    from .api_table import Api
     from .clock import Clock
     from .config import BrokerConfig
     from .runtime.partitions import PartitionLogs
@@ -125,7 +128,11 @@ class Broker:
             await self._undo()
             raise StartError(f"{error.filename or self._config.log_dirs[0]}: {error.strerror or error}") from error
         apis = APIS if self._read_only_reason is None else read_only_apis()
-        self._server.start(Dispatcher(apis, services, self._commits))
+        self._server.start(self._new_dispatcher(apis, services))
+
+    def _new_dispatcher(self, apis: Mapping[int, Api], services: Services) -> Dispatcher:
+        """What every connection hands its requests to; whoever watches a broker has another one."""
+        return Dispatcher(apis, services, self._commits)
 
     async def _open(self, metadata: ClusterMetadata, directories: LogDirectories) -> Services:
         """Take the directories into use, lead what they hold, and begin with the duties."""
@@ -367,6 +374,12 @@ class Broker:
         # One more millisecond, since the clock's milliseconds are cut off, not rounded.
         delay_s = max(deadline_ms - self._clock.monotonic_ms() + 1, 0) / 1000
         self._wake_up = asyncio.get_running_loop().call_later(delay_s, self._run_due)
+
+    def clock_was_moved(self) -> None:
+        """Do at once what has become due, once each; for whoever moves the clock by hand."""
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+        self._run_due()
 
     def _run_due(self) -> None:
         self._wake_up = None

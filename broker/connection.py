@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..protocol.primitives import Buffer
     from ..protocol.schema import Message
     from .dispatch import Dispatcher, Exchange
+    from .request import RequestContext
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Connection(asyncio.BufferedProtocol):
         frame_bytes_max: int,
         on_lost: Callable[[Connection], None],
     ) -> None:
-        self._connection_id = connection_id
+        self.connection_id = connection_id
         self._listener_name = listener_name
         self._dispatcher = dispatcher
         self._receive_buffer = receive_buffer
@@ -60,6 +61,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._receiving_into_tail = False
         self._parked: Deferred[Any] | None = None
+        self._parked_request: RequestContext | None = None
         self._backlog: deque[memoryview] = deque()
         self._backlog_bytes = 0
         self._writing_paused = False
@@ -80,7 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername") or ("unknown", 0)
         local = transport.get_extra_info("sockname") or ("unknown", 0)
         self.info = ConnectionInfo(
-            connection_id=self._connection_id,
+            connection_id=self.connection_id,
             listener_name=self._listener_name,
             peer_host=peer[0],
             peer_port=peer[1],
@@ -168,6 +170,7 @@ class Connection(asyncio.BufferedProtocol):
             self._send(exchange, deferred.response)
             return
         self._parked = deferred
+        self._parked_request = exchange.context
         deferred.when_complete(lambda response: self._answer_parked(exchange, response))
 
     def _answer_parked(self, exchange: Exchange, response: Message) -> None:
@@ -242,6 +245,17 @@ class Connection(asyncio.BufferedProtocol):
     def is_parked(self) -> bool:
         """Whether a request of this connection waits for its answer."""
         return self._parked is not None
+
+    @property
+    def waiting_request(self) -> RequestContext | None:
+        """The request that waits for its answer, if one does."""
+        return None if self._parked is None else self._parked_request
+
+    @property
+    def descriptor(self) -> int:
+        """Of its socket; -1 while there is none, or no more."""
+        socket = None if self._transport is None else self._transport.get_extra_info("socket")
+        return -1 if socket is None else int(socket.fileno())
 
     def close(self, reason: str, level: int = logging.INFO) -> None:
         """End the connection after what is already answered has been sent; the reason goes into the log."""

@@ -103,6 +103,17 @@ class Server:
                 connection.abort()
             await self._empty.wait()
 
+    @property
+    def connections(self) -> list[Connection]:
+        """Every open connection, oldest first."""
+        return sorted(self._connections, key=lambda connection: connection.connection_id)
+
+    def descriptors(self) -> list[int]:
+        """Of every open socket: a forked child, which has them too, must not keep them open."""
+        listening = [listener.socket.fileno() for listener in self._listeners]
+        found = [*listening, *(connection.descriptor for connection in self._connections)]
+        return [descriptor for descriptor in found if descriptor >= 0]
+
     async def _accept(self, listener: _Listener) -> None:
         loop = asyncio.get_running_loop()
         while True:

@@ -106,6 +106,7 @@ class MetadataLog:
 
     def reopen(self, log: Log) -> None:
         """Go on with the same log, opened to be written."""
+        self._log.abandon()
         self._log = log
         log.sync.listener = self
 

@@ -43,9 +43,13 @@ class DiskThreads:
         if self._is_closed:
             INLINE.run(work, done, failed)
             return
+        try:
+            future = self._executor.submit(work)
+        except RuntimeError:  # the interpreter ends, and begins with its threads
+            INLINE.run(work, done, failed)
+            return
         self._under_way += 1
         self._idle.clear()
-        future = self._executor.submit(work)
         future.add_done_callback(lambda ended: self._loop.call_soon_threadsafe(self._bring_back, ended, done, failed))
 
     def _bring_back(self, ended: Future[Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:

@@ -1,0 +1,258 @@
+"""A broker in this process: how it begins, how it ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from ottla.broker import AlreadyStarted, Broker, InvalidOption, NotRunning, RequestRefused, StartFailed, TopicSpec
+from ottla.broker.embedded import ephemeral_home
+
+from ..harness.raw_client import RawClient, api_versions_frame
+
+DEADLINE_S = 60
+
+
+def answers(broker: Broker) -> bool:
+    with RawClient(broker) as client:
+        client.send(api_versions_frame())
+        return len(client.read_frame()) > 0
+
+
+def homes() -> set[str]:
+    return {name for name in os.listdir(memory()) if name.startswith("ottla-")}
+
+
+def memory() -> str:
+    home = ephemeral_home.EphemeralHome()
+    home.remove()
+    return os.path.dirname(home.path)
+
+
+def test_with_starts_and_stops_and_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(ephemeral_home, "_MEMORY", str(tmp_path))
+    monkeypatch.setattr(ephemeral_home, "_FREE_BYTES_MIN", 0)
+    with Broker() as broker:
+        assert broker.bootstrap_servers == f"127.0.0.1:{broker.port}"
+        assert answers(broker)
+        assert len(os.listdir(tmp_path)) == 1
+    assert os.listdir(tmp_path) == []
+    assert repr(broker) == "<Broker: the broker is stopped>"
+
+
+def test_async_with():
+    async def story() -> None:
+        async with Broker(topics=["orders"]) as broker:
+            reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+            writer.write(api_versions_frame())
+            assert await reader.read(4)
+            writer.close()
+            await writer.wait_closed()
+        with pytest.raises(NotRunning):
+            _ = broker.bootstrap_servers
+
+    asyncio.run(story())
+
+
+def test_several_at_once_are_several():
+    with Broker(topics=["one"]) as first, Broker(topics=["two"]) as second:
+        assert first.port != second.port
+        assert answers(first)
+        assert answers(second)
+
+
+def test_a_port_that_is_asked_for_and_one_that_is_taken():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with Broker(port=port) as broker:
+        assert broker.port == port
+        with pytest.raises(StartFailed, match="cannot listen on"):
+            Broker(port=port).start()
+        assert answers(broker)
+
+
+def test_a_directory_that_is_kept(tmp_path):
+    with Broker(data_dir=tmp_path, topics={"orders": 2}), pytest.raises(StartFailed, match="lock"):
+        Broker(data_dir=tmp_path).start()
+    assert (tmp_path / "orders-1").is_dir()
+    with Broker(data_dir=tmp_path) as broker, pytest.raises(RequestRefused, match="TOPIC_ALREADY_EXISTS"):
+        broker.create_topics(["orders"])
+
+
+def test_an_exception_ends_the_broker():
+    with pytest.raises(ZeroDivisionError), Broker() as broker:
+        1 / 0  # noqa: B018
+    with pytest.raises(NotRunning):
+        _ = broker.port
+    assert not [thread for thread in threading.enumerate() if thread.name == "ottla-broker"]
+
+
+# What people do wrong
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"config": {"num.partitionz": "3"}}, "config: num.partitionz=3: unknown key; did you mean num.partitions"),
+        ({"config": {"num.partitions": "many"}}, "config: num.partitions=many"),
+        ({"port": 70_000}, "port: 70000: not a port"),
+        ({"log_level": "loud"}, "not a level"),
+    ],
+)
+def test_options_that_cannot_be(options, message):
+    before = homes()
+    with pytest.raises(InvalidOption, match=message):
+        Broker(**options).start()
+    assert homes() <= before
+
+
+@pytest.mark.parametrize("topics", ["orders", {"orders": "six"}, {"orders": True}, [1]])
+def test_topics_that_cannot_be(topics):
+    with pytest.raises(InvalidOption):
+        Broker(topics=topics)
+
+
+def test_a_topic_that_is_refused_at_the_start_leaves_nothing():
+    before = homes()
+    with pytest.raises(RequestRefused, match=r"topic orders: INVALID_CONFIG: Unknown topic config name: no.such.key"):
+        Broker(topics={"orders": TopicSpec(config={"no.such.key": 1})}).start()
+    assert homes() <= before
+
+
+def test_a_topic_that_is_refused_later_changes_nothing():
+    with Broker(topics=["orders"]) as broker:
+        with pytest.raises(RequestRefused, match="INVALID_PARTITIONS"):
+            broker.create_topics({"more": 0})
+        broker.create_topics({"more": TopicSpec(3, {"retention.ms": 1000, "preallocate": False})})
+        assert answers(broker)
+
+
+def test_a_second_start():
+    with Broker() as broker:
+        with pytest.raises(AlreadyStarted):
+            broker.start()
+        assert answers(broker)
+    with pytest.raises(AlreadyStarted):
+        broker.start()
+
+
+def test_use_before_the_start_and_after_the_stop():
+    broker = Broker()
+    broker.stop()
+    with pytest.raises(NotRunning, match="not started"):
+        _ = broker.bootstrap_servers
+    broker.start()
+    broker.stop()
+    broker.stop()
+    with pytest.raises(NotRunning, match="stopped"):
+        broker.create_topics(["orders"])
+
+
+# Processes
+
+
+def test_a_forked_child_does_not_touch_the_broker():
+    with Broker() as broker, RawClient(broker) as client:
+        client.send(api_versions_frame())
+        client.read_frame()
+        child = os.fork()
+        if child == 0:
+            child_of(broker)
+        client.send(api_versions_frame())
+        assert client.read_frame()
+        assert answers(broker)
+        broker.stop()
+        # The child, which is still there, does not keep the connection open.
+        assert client.socket.recv(1) == b""
+    os.kill(child, signal.SIGUSR1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def child_of(broker: Broker) -> None:
+    """Try to use and to stop the parent's broker; begin an own one; end when told."""
+    status = 1
+    try:
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        with pytest.raises(NotRunning, match="forked"):
+            _ = broker.port
+        broker.stop()
+        with Broker() as own:
+            assert answers(own)
+        signal.sigwait({signal.SIGUSR1})
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def test_the_end_of_the_interpreter_is_a_clean_stop(tmp_path):
+    program = f"""
+import sys
+from ottla.broker import Broker
+kept = Broker(data_dir={str(tmp_path / "kept")!r}, topics=["orders"]).start()
+other = Broker().start()
+print(other._running.broker.describe())
+sys.exit(3)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (3, "")
+    ephemeral = ended.stdout.strip().rpartition("data in ")[2]
+    assert "ottla-" in ephemeral
+    assert not os.path.exists(ephemeral)
+    assert (tmp_path / "kept" / ".kafka_cleanshutdown").exists()
+
+
+def test_importing_the_package_loads_no_broker():
+    program = "import sys, ottla.broker; print(sorted(m for m in sys.modules if m.startswith('ottla.')))"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert shown.stdout == "['ottla.broker']\n", shown.stderr
+
+
+def test_many_brokers_leave_no_descriptor_and_no_thread():
+    with Broker():
+        pass
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for _ in range(10):
+        with Broker(topics={"orders": 3}):
+            pass
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+    until = time.monotonic() + DEADLINE_S
+    while len([t for t in threading.enumerate() if t.name.startswith(("disk", "log-cleaner", "asyncio"))]) > 1:
+        assert time.monotonic() < until, threading.enumerate()
+        time.sleep(0.01)
+
+
+# Logs
+
+
+def test_nothing_is_said_unless_asked():
+    program = "from ottla.broker import Broker\nfor level in {levels}:\n    with Broker(log_level=level): pass"
+    said = {}
+    for levels in ([None], ["info", None]):
+        ended = subprocess.run(
+            [sys.executable, "-c", program.format(levels=levels)], capture_output=True, text=True, timeout=DEADLINE_S
+        )
+        said[len(levels)] = (ended.returncode, ended.stdout, ended.stderr.count("stopped"))
+    assert said == {1: (0, "", 0), 2: (0, "", 1)}
+
+
+def test_log_levels_are_put_back():
+    package = logging.getLogger("ottla")
+    before = package.level, list(package.handlers)
+    with Broker(log_level="debug"):
+        assert package.level == logging.DEBUG
+    assert (package.level, [h for h in package.handlers if not isinstance(h, logging.NullHandler)]) == (
+        before[0],
+        [h for h in before[1] if not isinstance(h, logging.NullHandler)],
+    )
