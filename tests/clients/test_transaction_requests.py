@@ -26,6 +26,7 @@ def transaction_broker(new_broker):
     return new_broker(OPTIONS)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_answers_are_kafkas(name, transaction_broker, broker_kind):
     scenario = Scenario(transaction_broker)

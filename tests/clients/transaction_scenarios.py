@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
+from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse,
     TopicPartitions,
 )
+from ottla.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ottla.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 
@@ -428,6 +430,36 @@ def admins(s: Scenario) -> None:
     s.producers(0, 1)
 
 
+def epochs_running_out(s: Scenario) -> None:
+    """A producer that has had every epoch of its id goes on with a new one (KIP-360, KIP-890)."""
+    producer = s.init()
+    request = InitProducerIdRequest(transactional_id=s.id(), transaction_timeout_ms=60_000)
+    while producer[1] < 32_765:
+        request.producer_id, request.producer_epoch = producer
+        answer = s.client.ask(request, InitProducerIdResponse, 5)
+        if answer.error_code != ErrorCode.CONCURRENT_TRANSACTIONS:
+            assert answer.error_code == 0, answer
+            producer = answer.producer_id, answer.producer_epoch
+    s.send(producer, 0)
+    producer = s.end(producer, commit=True)
+    s.described("CompleteCommit")
+    s.send(producer, 0)
+    before = producer
+    producer = s.end(producer, commit=True)
+    s.described("CompleteCommit")
+    s.end(before, commit=True)
+    s.end(before, commit=False)
+    s.fetched(wanted_end=4)
+    s.producers(0)
+    s.send(producer, 0)
+    s.end(producer, commit=False)
+    s.described("CompleteAbort")
+    s.fetched(wanted_end=6)
+    s.producers(0)
+    s.init(producer=before)
+    s.init()
+
+
 SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (
@@ -447,5 +479,6 @@ SCENARIOS = {
         timing_out,
         aborted_lists,
         admins,
+        epochs_running_out,
     )
 }
