@@ -7,6 +7,7 @@ behind it does not. Java's console producer and consumer stand for Kafka's own c
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import confluent_kafka
 
 from ..clients.group_members import wait_until
 from ..clients.record_clients import PYTHON_CLIENTS
-from ..harness.java_tools import CONSOLE_CONSUMER, CONSOLE_PRODUCER
+from ..harness.java_tools import CONSOLE_CONSUMER, CONSOLE_PRODUCER, GROUPS, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,6 +190,24 @@ def read_again(place: Place, sent: dict[str, list[Sent]], turn: int) -> list[str
         if found != wanted:
             wrong.append(f"{client.name} read {topic}: {len(found)} records, other ones than the {len(wanted)} sent")
     return wrong
+
+
+def told_by_tools(tools: JavaTools, place: Place, groups: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """What kafka-topics and kafka-consumer-groups print; in which words they name missing replicas is their affair."""
+    where = ("--bootstrap-server", place.bootstrap)
+    named = [word for group in groups for word in ("--group", group)]
+    topics = tools.succeed(TOPICS, *where, "--describe").splitlines()
+    offsets = tools.succeed(GROUPS, *where, "--describe", "--offsets", *named).splitlines()
+    return {
+        "topics": _by_beginning(topics),
+        "groups": _by_beginning(offsets),
+    }
+
+
+def _by_beginning(lines: Sequence[str]) -> dict[str, list[str]]:
+    """Each line under its first words; what follows in any order, as the configs of a topic."""
+    words = [re.split(r"[\s,]+", line.partition("\tElr:")[0].strip()) for line in lines]
+    return {" ".join(each[:4]): sorted(each[4:]) for each in words}
 
 
 class JavaConsole:

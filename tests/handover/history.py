@@ -16,9 +16,9 @@ from ottla.protocol.api_keys import ApiKey
 from ..harness.broker_process import OTTLA
 from . import clients, dumps
 from .asking import Broker
-from .contents import Contents
+from .contents import GROUPS, Contents
 from .place import Place
-from .view import take_view, wait_until_ready
+from .view import TOOLS, take_view, wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,8 @@ class History:
         self._end(stay)
 
     def _look(self, broker: Broker) -> dict[str, Any]:
-        return take_view(broker, self.contents.groups, self.contents.group_state)
+        view = take_view(broker, self.contents.groups, self.contents.group_state)
+        return {**view, TOOLS: clients.told_by_tools(self._tools, self.place, GROUPS)}
 
     def _read_again(self) -> list[str]:
         wrong = clients.read_again(self.place, self.contents.sent, len(self.stays))

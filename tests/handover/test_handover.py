@@ -13,7 +13,7 @@ import pytest
 
 from .history import KILL, STOP, History, Story
 from .place import STANDALONE
-from .view import SECTIONS, differences
+from .view import SECTIONS, TOOLS, differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def handovers(history: History) -> Iterator[tuple[str, Stay, Stay]]:
         yield f"{before.kind} -{before.ending}-> {after.kind}", before, after
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", [*SECTIONS, TOOLS])
 def test_what_clients_see_is_as_it_was(history, section):
     for name, before, after in handovers(history):
         assert differences(before.last_view, after.first_view, section) == [], name

@@ -41,6 +41,8 @@ MOVING = frozenset({"stream"})
 """Topics that are written all the time, also between two looks."""
 COMPACTED = frozenset({"compacted"})
 
+TOOLS = "tools"
+"""What Kafka's own command-line tools print, where somebody has asked them."""
 SECTIONS = (
     *("cluster", "topics", "leader epochs", "configs", "records", "committed", "offsets", "epoch ends"),
     *("producers", "transactions", "groups", "new groups", "security", "moving"),
