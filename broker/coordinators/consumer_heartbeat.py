@@ -17,7 +17,7 @@ from .consumer_deadlines import DeadlineKind
 from .consumer_group import ConsumerGroup
 from .consumer_leave import fenced_static_member, leave
 from .consumer_member import STATIC_LEAVE_EPOCH, ConsumerMember, MemberState
-from .consumer_regexes import resolve
+from .consumer_regexes import is_refresh_due, resolve
 from .group_effects import Append, Caller, Effect, Moment, Reply, append_error
 from .group_migration import find_or_convert
 from .group_refusal import GroupRefusal
@@ -57,7 +57,9 @@ def _quiet(
 ) -> ConsumerGroupHeartbeatResponse | None:
     """The answer to the usual heartbeat, which says nothing new to a group that has nothing new; None for any other."""
     group = context.groups.get(request.group_id)
-    if not isinstance(group, ConsumerGroup) or group.subscriptions.members_by_regex:
+    if not isinstance(group, ConsumerGroup):
+        return None
+    if group.subscriptions.members_by_regex and is_refresh_due(context, group.subscriptions, now):
         return None
     member = group.members.get(request.member_id)
     if member is None or not _says_nothing_new(request, member, caller):

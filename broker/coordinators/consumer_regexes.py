@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .consumer_member import ConsumerMember
+    from .consumer_subscriptions import Subscriptions
     from .group_context import GroupContext
     from .group_records import GroupRecord
 
 REFRESH_INTERVAL_MS_MIN = 10_000
 """However many topics appear, a group's expressions are not resolved more often."""
-_NEVER_MS = -REFRESH_INTERVAL_MS_MIN - 1
+_NEVER_RESOLVED = ResolvedRegex(frozenset(), 0, -REFRESH_INTERVAL_MS_MIN - 1)
 
 
 class RegexChange(Enum):
@@ -97,19 +98,27 @@ def _due(
 ) -> frozenset[str]:
     """The expressions to resolve now: all of the group's, or none."""
     subscriptions = group.subscriptions
-    last = next(iter(subscriptions.resolved.values()), ResolvedRegex(frozenset(), 0, _NEVER_MS))
-    if now.wall_ms <= last.resolved_ms + REFRESH_INTERVAL_MS_MIN:
-        return frozenset()
-    ahead = subscriptions.copy() if old.topic_regex != new.topic_regex else subscriptions
-    if ahead is not subscriptions:
+    ahead = subscriptions
+    if old.topic_regex != new.topic_regex:
+        ahead = subscriptions.copy()
         ahead.replace(old, new)
-    is_due = (
-        is_first
-        or len(ahead.members_by_regex) != len(subscriptions.resolved)
+    is_due = is_refresh_due(context, ahead, now, is_wanted=is_first)
+    return frozenset(ahead.members_by_regex) if is_due else frozenset()
+
+
+def is_refresh_due(
+    context: GroupContext, subscriptions: Subscriptions, now: Moment, *, is_wanted: bool = False
+) -> bool:
+    """Whether the expressions must be resolved: one never was, topics have appeared, or the last time is long ago."""
+    last = next(iter(subscriptions.resolved.values()), _NEVER_RESOLVED)
+    if now.wall_ms <= last.resolved_ms + REFRESH_INTERVAL_MS_MIN:
+        return False
+    return (
+        is_wanted
+        or len(subscriptions.members_by_regex) != len(subscriptions.resolved)
         or last.version < context.topics.newest_version
         or now.wall_ms > last.resolved_ms + context.consumer_settings.regex_refresh_interval_ms
     )
-    return frozenset(ahead.members_by_regex) if is_due else frozenset()
 
 
 def resolve(context: GroupContext, group_id: str, regexes: Iterable[str], now: Moment) -> list[Effect]:
