@@ -6,6 +6,7 @@ there is to write, then comes another look and the end: a stop, or a crash. Kafk
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from dataclasses import dataclass, field
@@ -77,19 +78,27 @@ class History:
         self._live: clients.LiveClients | None = None
 
     def live(self) -> None:
-        try:
-            if self.story.kinds[0] == "kafka":
-                self.place.format(self._tools, *self.story.format)
-            for kind, ending in zip(self.story.kinds, [*self.story.endings, STOP], strict=True):
-                self._stay(kind, ending)
-        except BaseException:
-            print(self.place.log_tail())  # noqa: T201 (pytest shows it beside the failure)
-            raise
-        finally:
-            for client in (self._stream, self._live):
-                if client is not None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.place.close)
+            stack.callback(self._close_clients)
+            try:
+                self._live_on()
+            except BaseException:
+                print(self.place.log_tail())  # noqa: T201 (pytest shows it beside the failure)
+                raise
+
+    def _live_on(self) -> None:
+        if self.story.kinds[0] == "kafka":
+            self.place.format(self._tools, *self.story.format)
+        for kind, ending in zip(self.story.kinds, [*self.story.endings, STOP], strict=True):
+            self._stay(kind, ending)
+
+    def _close_clients(self) -> None:
+        """Whatever is left of them when the story broke off."""
+        for client in (self._stream, self._live):
+            if client is not None:
+                with contextlib.suppress(AssertionError):
                     client.close()
-            self.place.close()
 
     def _stay(self, kind: str, ending: str) -> None:
         stay = Stay(kind, ending, self.stays[-1].ending if self.stays else None)
