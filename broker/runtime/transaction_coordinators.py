@@ -261,42 +261,42 @@ class TransactionCoordinators(MetadataListener):
             decision = decide()
         except Refused as error:
             return Answer(error.code)
-        if not decision.records:
-            return decision.answer
-        code, end_offset = self._carry_out(hosted, decision)
-        if code is not ErrorCode.NONE:
-            return Answer(append_error(code))
-        if not hosted.log.partition.is_committed:
-            self._commits.pending.append(partial(hosted.log.when_committed, end_offset))
+        if decision.records:
+            code = self._carry_out(hosted, decision)
+            if code is not ErrorCode.NONE:
+                return Answer(append_error(code))
+        partition = hosted.log.partition
+        if decision.answer.code is ErrorCode.NONE and not partition.is_committed:
+            # Also what was written before and is only told again: it may not be safe yet.
+            self._commits.pending.append(partial(hosted.log.when_committed, partition.log.log_end_offset))
         return decision.answer
 
     # Writing
 
-    def _carry_out(self, hosted: HostedTransactions, decision: Decision) -> tuple[ErrorCode, int]:
-        """Write what was decided and see to what follows; the offset after it. When it fails it was not decided."""
-        if self._can_write(decision.records):
-            code, end_offset = self._append(hosted, decision.records)
-        else:
-            code, end_offset = ErrorCode.UNSUPPORTED_VERSION, -1
+    def _carry_out(self, hosted: HostedTransactions, decision: Decision) -> ErrorCode:
+        """Write what was decided and see to what follows; when it cannot be written it was not decided."""
+        can_write = self._can_write(decision.records)
+        code = self._append(hosted, decision.records) if can_write else ErrorCode.UNSUPPORTED_VERSION
         if code is not ErrorCode.NONE:
             hosted.shard.forget(decision)
-            return code, end_offset
+            return code
+        end_offset = hosted.log.partition.log.log_end_offset
         for record in decision.records:
             if record.metadata is not None and record.metadata.state.is_prepared:
                 begin = partial(self._complete_if_committed, hosted, record.transactional_id)
                 hosted.log.when_committed(end_offset, begin)
-        return code, end_offset
+        return code
 
-    def _append(self, hosted: HostedTransactions, records: tuple[TransactionRecord, ...]) -> tuple[ErrorCode, int]:
-        """Append and replay; the offset after what was written."""
+    def _append(self, hosted: HostedTransactions, records: tuple[TransactionRecord, ...]) -> ErrorCode:
+        """Append and replay."""
         try:
-            end_offset = hosted.log.append(records, self._server_version(), self._clock.now_ms())
+            hosted.log.append(records, self._server_version(), self._clock.now_ms())
         except AppendError as error:
             logger.error("%s does not take a transaction's record: %s", hosted.log.partition.name, error.message)
-            return error.code, -1
+            return error.code
         for record in records:
             hosted.shard.replay(record)
-        return ErrorCode.NONE, end_offset
+        return ErrorCode.NONE
 
     def _can_write(self, records: tuple[TransactionRecord, ...]) -> bool:
         """Whether the cluster's version of records can carry these: the first one knows no client's version."""
@@ -324,8 +324,7 @@ class TransactionCoordinators(MetadataListener):
 
     def _finish(self, hosted: HostedTransactions, record: TransactionRecord) -> None:
         """Write that all markers are written; as long as the log does not take it, try again."""
-        code, _ = self._append(hosted, (record,))
-        if code is not ErrorCode.NONE:
+        if self._append(hosted, (record,)) is not ErrorCode.NONE:
             self._later(hosted, RETRY_BACKOFF_MS, partial(self._finish, hosted, record))
 
     # Time
@@ -357,7 +356,7 @@ class TransactionCoordinators(MetadataListener):
                 except Refused as error:
                     logger.error("%s: its transaction cannot be aborted: %s", transactional_id, error)
                     continue
-                if self._carry_out(hosted, decision)[0] is ErrorCode.NONE:
+                if self._carry_out(hosted, decision) is ErrorCode.NONE:
                     logger.info("%s: its transaction timed out and is aborted", transactional_id)
 
     def _expire(self) -> None:

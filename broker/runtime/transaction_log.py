@@ -33,8 +33,8 @@ class TransactionLog:
         """The epoch of the coordinator of this partition's transactional ids, which markers carry."""
         return self.partition.leader_epoch
 
-    def append(self, records: Sequence[TransactionRecord], transaction_version: int, now_ms: int) -> int:
-        """Write records as one batch; return the offset after it. Raises AppendError."""
+    def append(self, records: Sequence[TransactionRecord], transaction_version: int, now_ms: int) -> None:
+        """Write records as one batch. Raises AppendError."""
         base_offset = self.partition.log.log_end_offset
         batch = build_batch(
             [
@@ -43,8 +43,7 @@ class TransactionLog:
             ],
             base_offset=base_offset,
         )
-        appended = self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
-        return appended.last_offset + 1
+        self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
 
     def when_committed(self, end_offset: int, told: Callable[[OSError | None], None]) -> None:
         """Call back when everything below `end_offset` may be acted on, or never will be."""

@@ -181,6 +181,18 @@ class TestSlowDisks:
         broker.background.finish_all()
         assert broker.described()[1] == "CompleteCommit"
 
+    def test_what_is_told_again_waits_as_the_first_time(self, synced):
+        broker = synced
+        producer = ProducerIdAndEpoch(*broker.producer)
+        for _ in range(2):
+            broker.commits.pending.clear()
+            code = broker.transactions.add_partitions(NAME, producer, frozenset({("s", 0)}), 2)
+            assert (code, len(broker.commits.pending)) == (ErrorCode.NONE, 1)
+        broker.background.finish_all()
+        broker.commits.pending.clear()
+        broker.transactions.add_partitions(NAME, producer, frozenset({("s", 0)}), 2)
+        assert not broker.commits.pending
+
     def test_who_comes_meanwhile_is_asked_to_come_again(self, synced):
         broker = synced
         broker.transactions.end_transaction(NAME, ProducerIdAndEpoch(*broker.producer), 2, is_commit=True)
