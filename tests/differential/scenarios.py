@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from . import classic_script
+
 if TYPE_CHECKING:
     from .group_script import GroupScript
 
@@ -415,5 +417,7 @@ ALL = {
     "own": other_classic_groups,
     "static-migrates": static_migration,
     "resolved": resolved_patterns,
+    "classic": classic_script.two_members,
+    "classic-static": classic_script.static_members,
 }
 """The scripts, by the group that each is mostly about."""
