@@ -144,7 +144,7 @@ REFUSED = {
         "is not a quorum state: .*; restore it from a copy, or remove it",
     ),
     "a quorum state of a later version": Bad(
-        lambda p: replace(p / METADATA / "quorum-state", '"data_version":0', '"data_version":9'),
+        lambda p: replace(p / METADATA / "quorum-state", '"data_version":1', '"data_version":9'),
         f"{METADATA}/quorum-state",
         "data_version 9 is not known; restore",
     ),
@@ -264,15 +264,18 @@ def test_what_does_not_matter(do: Callable[[Path], object], directory: Path) -> 
     assert findings.errors == 0, [str(finding) for finding in findings.found]
 
 
-def test_a_directory_of_before_directory_ids_gets_one(directory: Path) -> None:
-    """As in Kafka 3.7 and later."""
+def test_a_directory_of_before_directory_ids_gets_one(tmp_path: Path) -> None:
+    """As in Kafka 3.7 and later; a quorum had its voters in the configuration then."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    options = ["controller.quorum.voters=1@localhost:9093"]
+    start(directory, options=options)
     lines = (directory / "meta.properties").read_text().splitlines(keepends=True)
     (directory / "meta.properties").write_text("".join(line for line in lines if not line.startswith("directory.id")))
-    start(directory)
+    start(directory, options=options)
     text = (directory / "meta.properties").read_text()
     assert re.search(r"^directory\.id=\S{22}$", text, re.MULTILINE)
     assert "node.id=1" in text
-    assert (directory / "orders-0" / LOG).stat().st_size > 0
 
 
 def test_a_broken_bootstrap_file_at_the_first_start(tmp_path: Path) -> None:

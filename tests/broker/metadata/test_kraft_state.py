@@ -146,9 +146,13 @@ class TestFirstVoter:
         assert (voter.voter_id, voter.voter_directory_id) == (1, DIRECTORY_ID)
         assert [(e.name, e.host, e.port) for e in voter.endpoints] == [endpoint]
 
-    @pytest.mark.parametrize("options", [[], ["controller.quorum.voters=1@a:9093", SERVERS]])
-    def test_all_else_is_a_static_one(self, options):
-        assert first_voter(load_config(overrides=options), DIRECTORY_ID) is None
+    def test_without_any_configuration_the_voter_is_in_the_log_too(self):
+        voter = first_voter(load_config(), DIRECTORY_ID)
+        assert [(e.name, e.host, e.port) for e in voter.endpoints] == [("CONTROLLER", "localhost", 9093)]
+
+    @pytest.mark.parametrize("options", [[], [SERVERS]])
+    def test_configured_voters_ask_for_a_static_one(self, options):
+        assert first_voter(load_config(overrides=["controller.quorum.voters=1@a:9093", *options]), DIRECTORY_ID) is None
 
     def test_only_a_log_that_nobody_has_begun_takes_it(self, tmp_path):
         broker = MetadataBroker(tmp_path, started=False)
