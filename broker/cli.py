@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .config import BrokerConfig
 
+_SWITCH_INTERVAL_S = 0.001
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -127,6 +128,8 @@ def _serve(config: BrokerConfig, *, use_uvloop: bool) -> int:
         finally:
             await broker.stop()
 
+    # A thread that compacts gives the interpreter back to the loop after this long; the default is five times it.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:
         with asyncio.Runner(loop_factory=_uvloop() if use_uvloop else None) as runner:
             runner.run(run())
