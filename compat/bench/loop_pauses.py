@@ -216,7 +216,7 @@ def _batch(size_bytes: int, chance: random.Random) -> bytes:
 def events_in(path: Path) -> str:
     """How often the broker's log speaks of what may pause it, and of trouble."""
     text = path.read_text()
-    return ", ".join(f"{text.count(word)} x {word!r}" for word in ("retention removed", "ompact"))
+    return ", ".join(f"{text.count(word)} x {word!r}" for word in ("retention removed", "cleaned offsets"))
 
 
 def with_swallowed(late_us: list[int]) -> list[int]:
