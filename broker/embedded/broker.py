@@ -13,26 +13,33 @@ import asyncio
 import atexit
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...storage.files import OS_FILES
 from ..app import StartError
+from . import connection_views, group_views, stored_records
 from .ephemeral_home import EphemeralHome, UnsyncedFiles
 from .errors import AlreadyStarted, NotRunning, StartFailed
-from .in_process_client import InProcessClient
+from .expectations import ExpectedRecords, wait_for
+from .in_process_client import InProcessClient, new_record
 from .logging_setup import begin_logging
 from .loop_thread import LoopThread
 from .moving_clock import MovingClock
 from .observed_broker import ObservedBroker
 from .options import broker_config, topic_specs
 from .process import brokers_of_process
+from .summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
+    from .in_process_client import Headers
     from .options import ConfigValue, Topics
+    from .views import ConnectionView, GroupView, RecordView, TopicView, TransactionView
+
+T = TypeVar("T")
 
 
 class Broker:
@@ -154,6 +161,106 @@ class Broker:
     def create_topics(self, topics: Topics) -> None:
         """Make topics, as given to the constructor. Raises InvalidOption; RequestRefused, as a client is told it."""
         self._here().client.create_topics(topic_specs(topics))
+
+    # Looking inside
+
+    def topics(self, *, with_internal: bool = False) -> dict[str, TopicView]:
+        """Every topic by name; Kafka's own (`__consumer_offsets`) when they are asked for."""
+        return self._look(lambda broker: stored_records.topics(broker.services, with_internal=with_internal))
+
+    def records(self, topic: str, partition: int | None = None) -> list[RecordView]:
+        """The records of a partition, or of all partitions one after the other. Raises RequestRefused.
+
+        Those of open and aborted transactions are there as well. A codec that is not installed raises MissingCodec.
+        """
+        return self._look(lambda broker: stored_records.records(broker.services, topic, partition))
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """The offset after the last record, by partition; empty while the topic is not there."""
+        return self._look(lambda broker: stored_records.end_offsets(broker.services, topic))
+
+    def groups(self) -> dict[str, GroupView]:
+        """Every group by its id, with members, assignments, offsets and lag."""
+        return self._look(lambda broker: group_views.groups(broker.services))
+
+    def transactions(self) -> dict[str, TransactionView]:
+        """Every transactional id with its state."""
+        return self._look(lambda broker: group_views.transactions(broker.services))
+
+    def connections(self) -> list[ConnectionView]:
+        """Every connection with its client id and what it waits for."""
+        return self._look(lambda broker: connection_views.connections(broker.connections))
+
+    def describe(self) -> str:
+        """Topics with their last records, groups, transactions and connections, as text for people."""
+        return self._look(summary)
+
+    def _look(self, look: Callable[[ObservedBroker], T]) -> T:
+        running = self._here()
+        return running.thread.call(lambda: look(running.broker))
+
+    # Acting as a client
+
+    def produce(
+        self,
+        topic: str,
+        value: bytes | str | None,
+        *,
+        key: bytes | str | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+    ) -> RecordView:
+        """Append a record as a producer does, and return it as it is stored. Raises RequestRefused, InvalidOption.
+
+        Text is UTF-8. Without a partition the key decides, as in Kafka's clients; without a key it is partition 0.
+        A topic that is not there is made, unless `auto.create.topics.enable` is false.
+        """
+        running = self._here()
+        now_ms = self._clock.now_ms() if timestamp_ms is None else timestamp_ms
+        record = new_record(value, key, headers, now_ms)
+        return running.client.produce(topic, record, partition)
+
+    def commit(self, group: str, topic: str, offset: int, partition: int = 0, metadata: str = "") -> None:
+        """Commit an offset as a consumer without group membership does. Raises RequestRefused, as for live members."""
+        self._here().client.commit(group, topic, partition, offset, metadata)
+
+    # Waiting
+
+    def wait_for(
+        self, condition: Callable[[], T], timeout: float = 10.0, *, message: str | Callable[[], str] = ""
+    ) -> T:
+        """Wait until `condition()` is true and return what it returned; it is tried whenever the broker changes.
+
+        Raises ExpectationFailed after `timeout` seconds, with `message` and what the broker holds. What the broker
+        refuses to tell, like the records of a topic that is not there yet, is not true.
+        """
+        running = self._here()
+
+        def explain() -> str:
+            text = message() if callable(message) else message
+            return f"{text or f'not true within {timeout:g} s'}\nThe broker:\n{self.describe()}"
+
+        return wait_for(running.broker.changes, condition, timeout, explain)
+
+    async def wait_for_async(
+        self,
+        condition: Callable[[], T],
+        timeout: float = 10.0,  # noqa: ASYNC109 - as in wait_for
+        *,
+        message: str | Callable[[], str] = "",
+    ) -> T:
+        """As `wait_for`, while the caller's event loop goes on; the condition is tried in another thread."""
+        return await asyncio.to_thread(lambda: self.wait_for(condition, timeout, message=message))
+
+    def expect(self, topic: str, count: int, timeout: float = 10.0) -> ExpectedRecords:
+        """Around the code under test: `with broker.expect("orders", count=3) as records:`; also with `async with`.
+
+        At the end of the block it waits until the topic has got that many records, which are then in `records`.
+        Raises ExpectationFailed when it has others.
+        """
+        self._here()
+        return ExpectedRecords(self, topic, count, timeout)
 
 
 class _Running:

@@ -16,7 +16,7 @@ from ..dispatch import Dispatcher
 from ..runtime.disk_threads import DiskThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from concurrent.futures import Future
 
     from ...storage.files import Files
@@ -45,7 +45,7 @@ class ChangeSignal:
                 self._changes += 1
                 self._condition.notify_all()
 
-    def watch(self, longest_s: float) -> Iterator[None]:
+    def watch(self, longest_s: float) -> Generator[None, None, None]:
         """Yield at once, and then after each change, but not less often than every `longest_s`."""
         with self._condition:
             self._watchers += 1
