@@ -35,7 +35,6 @@ _BACKLOG_FRAMES = 64
 _BACKLOG_BYTES = 1024 * 1024
 _TAIL_FROM_BYTES = 64 * 1024
 _FLUSH_FROM_BYTES = 64 * 1024
-_WRITTEN_ALONE_FROM_BYTES = 64 * 1024
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -212,22 +211,7 @@ class Connection(asyncio.BufferedProtocol):
             self._outgoing = []
             self._outgoing_bytes = 0
             if not self._transport.is_closing():
-                self._write(outgoing)
-
-    def _write(self, parts: list[Buffer]) -> None:
-        """Small parts leave together; a large one leaves as it is, without the copy that joining it would be."""
-        small: list[Buffer] = []
-        for part in parts:
-            if len(part) < _WRITTEN_ALONE_FROM_BYTES:
-                small.append(part)
-                continue
-            if small:
-                self._transport.writelines(small)
-                small = []
-            # A view: the transport cuts off what the socket took, which would copy the rest of anything else.
-            self._transport.write(memoryview(part))
-        if small:
-            self._transport.writelines(small)
+                self._transport.writelines(outgoing)
 
     def _pause_reading(self) -> None:
         if not self._reading_paused and not self._transport.is_closing():
