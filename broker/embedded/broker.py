@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...storage.files import OS_FILES
 from ..app import StartError
+from ..metadata.refusal import Refused
 from . import connection_views, group_views, stored_records
+from .clock_control import ClockControl
 from .ephemeral_home import EphemeralHome, UnsyncedFiles
-from .errors import AlreadyStarted, NotRunning, StartFailed
+from .errors import AlreadyStarted, EmbeddedBrokerError, NotRunning, StartFailed
 from .expectations import ExpectedRecords, wait_for
 from .in_process_client import InProcessClient, new_record
 from .logging_setup import begin_logging
@@ -28,6 +30,7 @@ from .moving_clock import MovingClock
 from .observed_broker import ObservedBroker
 from .options import broker_config, topic_specs
 from .process import brokers_of_process
+from .reset import configs_now, reset
 from .summary import summary
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from .in_process_client import Headers
     from .options import ConfigValue, Topics
+    from .reset import Configs
     from .views import ConnectionView, GroupView, RecordView, TopicView, TransactionView
 
 T = TypeVar("T")
@@ -65,6 +69,8 @@ class Broker:
         self._wanted_port = port
         self._log_level = log_level
         self._clock = MovingClock()
+        self.clock = ClockControl(self._clock, self._advance_ms)
+        """The broker's time, which can be advanced."""
         self._process_id: int | None = None
         self._running: _Running | None = None
 
@@ -100,6 +106,7 @@ class Broker:
         brokers_of_process().add(running.broker)
         undo.callback(brokers_of_process().discard, running.broker)
         running.client = InProcessClient(running.broker, running.thread)
+        running.first_configs = running.thread.call(lambda: configs_now(running.broker))
         running.client.create_topics(self._topics)
 
     def stop(self) -> None:
@@ -142,6 +149,33 @@ class Broker:
             return f"<Broker {self.bootstrap_servers}>"
         except NotRunning as error:
             return f"<Broker: {error}>"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is started, not stopped, and in this process."""
+        return self._running is not None and self._process_id == os.getpid()
+
+    def reset(self, topics: Topics | None = None) -> None:
+        """Empty the broker while clients stay connected, and make `topics`; without them those it was started with.
+
+        Clients are answered as by Apache Kafka when their topics and groups were deleted. The clock returns to real
+        time. Raises InvalidOption, RequestRefused; EmbeddedBrokerError when the disk does not take it.
+        """
+        running = self._here()
+        specs = topic_specs(self._topics if topics is None else topics)
+
+        def empty() -> None:
+            self._clock.return_to_real_time()
+            reset(running.broker, running.first_configs)
+
+        try:
+            running.client.create_topics(specs, before=empty)
+        except Refused as refused:
+            raise EmbeddedBrokerError(f"the broker cannot be reset: {refused.message}") from refused
+
+    def _advance_ms(self, elapsed_ms: int) -> None:
+        running = self._here()
+        running.thread.call(lambda: running.broker.move_clock(self._clock, elapsed_ms))
 
     # Where it is
 
@@ -269,6 +303,7 @@ class _Running:
     broker: ObservedBroker
     thread: LoopThread
     client: InProcessClient
+    first_configs: Configs
 
     def __init__(self, start: Callable[[_Running], None]) -> None:
         """Call `start`, which leaves in `undo` what ends it; when it raises that is done at once."""

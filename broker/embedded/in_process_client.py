@@ -29,6 +29,7 @@ from .partitioner import partition_for_key
 from .views import RecordView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
     from ...protocol.messages.create_topics import CreateTopicsResponse
@@ -74,12 +75,17 @@ class InProcessClient:
 
     # What is asked for
 
-    def create_topics(self, topics: Mapping[str, TopicSpec]) -> None:
-        """Make topics. Raises RequestRefused for the first that cannot be."""
-        if not topics:
-            return
+    def create_topics(self, topics: Mapping[str, TopicSpec], *, before: Callable[[], None] | None = None) -> None:
+        """Make topics, in the turn of the loop in which `before` was called. RequestRefused for the first refused."""
         request = CreateTopicsRequest(topics=[_creatable(name, spec) for name, spec in topics.items()])
-        response: CreateTopicsResponse = self.send(request, _CREATE_TOPICS_VERSION)
+        frame = memoryview(bytearray(_frame(request, _CREATE_TOPICS_VERSION)))
+
+        def ask(future: Future[Any]) -> None:
+            if before is not None:
+                before()
+            self._dispatch(frame, future)
+
+        response: CreateTopicsResponse = self._thread.ask(ask)
         for result in response.topics:
             _check(f"topic {result.name}", result.error_code, result.error_message)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import app
 from ..dispatch import Dispatcher
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ..request import ConnectionInfo
     from ..runtime.log_directories import LogDirectories
     from ..services import Services
+    from .moving_clock import MovingClock
+
+# What is due may make other things due at once; what goes on like that for ever is left to the loop.
+_ROUNDS_MAX: Final = 1000
 
 
 class ChangeSignal:
@@ -99,6 +103,15 @@ class ObservedBroker(app.Broker):
     def connections(self) -> list[Connection]:
         """Every open connection."""
         return [] if self._server is None else self._server.connections
+
+    def move_clock(self, clock: MovingClock, elapsed_ms: int) -> None:
+        """Let time pass, and do what has become due until nothing is, or too much comes of it."""
+        clock.move(elapsed_ms)
+        for _ in range(_ROUNDS_MAX):
+            self.clock_was_moved()
+            deadline_ms = self._timers.next_deadline_ms()
+            if deadline_ms is None or deadline_ms > clock.monotonic_ms():
+                return
 
     def leave_sockets_to_parent(self) -> None:
         """In a forked child: hold none of the parent's sockets open.

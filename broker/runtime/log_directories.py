@@ -168,12 +168,16 @@ class LogDirectories:
         now_ms = self._clock.now_ms()
         for directory in self.directories:
             for path in directory.take_due_folders(now_ms):
-                self._background.run(partial(remove_tree, self._files, path), _nothing, _nothing)
+                self.remove_folder(path)
             for number, log in enumerate(list(directory.logs.values()), 1):
                 if log.released_files:
                     log.released_files.remove_due(now_ms)
                 if number % _LOGS_AT_A_TIME == 0:
                     yield
+
+    def remove_folder(self, path: str) -> None:
+        """Remove the folder of a deleted partition, in a thread."""
+        self._background.run(partial(remove_tree, self._files, path), _nothing, _nothing)
 
     def close(self, broker_epoch: int) -> None:
         """Close every log and directory in good order."""
