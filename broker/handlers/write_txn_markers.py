@@ -1,7 +1,7 @@
 """WriteTxnMarkers 1-2: write the markers that end transactions.
 
 Brokers send it to each other, and an admin to abort a transaction that hangs in a partition. Each partition answers
-for itself; the answers are gathered by producer.
+for itself; the answers are gathered by producer. A marker of no producer fails the request: nothing is written.
 Version notes: 1 is flexible, 2 carries the transaction version, which decides on the producer's epoch (KIP-1228).
 """
 
@@ -20,7 +20,7 @@ from ...protocol.messages.write_txn_markers import (
 from ..runtime.transaction_markers import Marker
 
 if TYPE_CHECKING:
-    from ...protocol.messages.write_txn_markers import WritableTxnMarker, WriteTxnMarkersRequest
+    from ...protocol.messages.write_txn_markers import WriteTxnMarkersRequest
     from ..request import RequestContext
     from ..services import Services
 
@@ -30,6 +30,7 @@ _Codes = dict[str, dict[int, ErrorCode]]
 def handle(request: WriteTxnMarkersRequest, context: RequestContext, services: Services) -> WriteTxnMarkersResponse:
     """Write every marker into every partition that is there."""
     codes: dict[int, _Codes] = {}
+    is_valid = all(wanted.producer_id >= 0 and wanted.producer_epoch >= 0 for wanted in request.markers)
     for wanted in request.markers:
         marker = Marker(
             wanted.producer_id,
@@ -38,7 +39,10 @@ def handle(request: WriteTxnMarkersRequest, context: RequestContext, services: S
             wanted.transaction_result,
             wanted.transaction_version,
         )
-        _write(wanted, marker, codes.setdefault(wanted.producer_id, {}), services)
+        write = partial(_write, marker, services) if is_valid else _refuse
+        for topic in wanted.topics:
+            for index in topic.partition_indexes:
+                codes.setdefault(wanted.producer_id, {}).setdefault(topic.name, {})[index] = write(topic.name, index)
     return WriteTxnMarkersResponse(
         markers=[
             WritableTxnMarkerResult(producer_id=producer_id, topics=_topics(by_topic))
@@ -47,17 +51,18 @@ def handle(request: WriteTxnMarkersRequest, context: RequestContext, services: S
     )
 
 
-def _write(wanted: WritableTxnMarker, marker: Marker, codes: _Codes, services: Services) -> None:
-    for topic in wanted.topics:
-        for index in topic.partition_indexes:
-            partition = services.partitions.get(topic.name, index)
-            if partition is None or partition.offline_reason is not None:
-                code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            else:
-                code = services.markers.write(marker, partition)
-                if not partition.is_committed:
-                    services.commits.pending.append(partial(partition.when_committed, partition.log.log_end_offset))
-            codes.setdefault(topic.name, {})[index] = code
+def _write(marker: Marker, services: Services, topic: str, index: int) -> ErrorCode:
+    partition = services.partitions.get(topic, index)
+    if partition is None or partition.offline_reason is not None:
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    code = services.markers.write(marker, partition)
+    if not partition.is_committed:
+        services.commits.pending.append(partial(partition.when_committed, partition.log.log_end_offset))
+    return code
+
+
+def _refuse(topic: str, index: int) -> ErrorCode:
+    return ErrorCode.UNKNOWN_SERVER_ERROR
 
 
 def _topics(by_topic: _Codes) -> list[WritableTxnMarkerTopicResult]:

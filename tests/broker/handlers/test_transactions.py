@@ -296,6 +296,16 @@ def test_markers_are_answered_by_partition(broker):
     ]
 
 
+@pytest.mark.parametrize("producer", [(-1, 0), (4000, -1)])
+def test_a_marker_of_no_producer_fails_the_request(broker, producer):
+    assert broker.mark(producer) == [(producer[0], "t", 0, "UNKNOWN_SERVER_ERROR")]
+    assert broker.partitions.get("t", 0).log.log_end_offset == 0
+
+
+def test_a_marker_without_partitions_is_not_answered(broker):
+    assert broker.mark((4000, 0), partitions=()) == []
+
+
 def test_a_zombie_coordinators_marker_is_refused(broker):
     broker.mark((4000, 0), coordinator_epoch=5)
     assert broker.mark((4000, 0), coordinator_epoch=4) == [(4000, "t", 0, "TRANSACTION_COORDINATOR_FENCED")]
