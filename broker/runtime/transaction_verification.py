@@ -73,7 +73,9 @@ def refused_batches(
     """
     transactional = _transactional(batches)
     if len({(header.producer_id, header.producer_epoch) for _, header in transactional}) > 1:
-        refusal = Refusal(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        refusal = Refusal(
+            ErrorCode.INVALID_PRODUCER_ID_MAPPING, "Transactional records contained more than one producer ID"
+        )
         return {(partition.topic, partition.index): refusal for partition, _ in batches}
     refusals: dict[TopicPartition, Refusal] = {}
     for partition, code in verify(transactional, transactional_id, support, services).items():
@@ -111,7 +113,7 @@ def _transactional(batches: Sequence[tuple[Partition, Buffer]]) -> list[tuple[Pa
             header = read_header(records)
         except CorruptBatch:
             continue
-        if header.is_transactional:
+        if header.is_transactional and header.has_producer_id:
             found.append((partition, header))
     return found
 

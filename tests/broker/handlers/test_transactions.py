@@ -118,7 +118,14 @@ def test_two_producers_in_one_request_are_one_too_many(broker):
         batch(producer_id=producer[0], producer_epoch=epoch, base_sequence=0, is_transactional=True) for epoch in (0, 1)
     ]
     answers = broker.produce_all("t", list(enumerate(records)), version=12, transactional_id=NAME)
-    assert [ErrorCode(answer.error_code).name for answer in answers] == ["INVALID_PRODUCER_ID_MAPPING"] * 2
+    told = (ErrorCode.INVALID_PRODUCER_ID_MAPPING, "Transactional records contained more than one producer ID")
+    assert [(answer.error_code, answer.error_message) for answer in answers] == [told] * 2
+
+
+def test_a_batch_without_a_producer_is_part_of_no_transaction(broker):
+    records = batch(producer_id=-1, producer_epoch=-1, base_sequence=-1, is_transactional=True)
+    assert broker.produce("t", records, version=12, transactional_id=NAME).error_code == 0
+    assert broker.committed_and_aborted()[1] == 1
 
 
 def test_a_batch_outside_of_the_producers_transaction_is_refused(broker):
