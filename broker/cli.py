@@ -119,9 +119,11 @@ def _serve(config: BrokerConfig, *, use_uvloop: bool) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        # What a start makes stays: the collector need not walk ten thousand partitions again and again.
+        gc.disable()
         await broker.start()
-        # What is there now stays: the collector need not walk ten thousand partitions again and again.
         gc.freeze()
+        gc.enable()
         try:
             print(broker.describe(), flush=True)  # noqa: T201 - the one line that says it answers
             await stop.wait()
