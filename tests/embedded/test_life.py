@@ -157,6 +157,29 @@ def test_use_before_the_start_and_after_the_stop():
         broker.create_topics(["orders"])
 
 
+def test_who_asks_while_the_broker_stops_gets_an_answer():
+    broker = Broker(topics=["orders"]).start()
+    has_begun = threading.Event()
+    ended_with: list[type[BaseException]] = []
+
+    def ask() -> None:
+        try:
+            while True:
+                broker.topics()
+                has_begun.set()
+        except NotRunning as error:
+            ended_with.append(type(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert has_begun.wait(DEADLINE_S)
+    broker.stop()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert ended_with == [NotRunning] * 4
+
+
 # Processes
 
 
@@ -192,6 +215,25 @@ def child_of(broker: Broker) -> None:
         status = 0
     finally:
         os._exit(status)
+
+
+def test_a_forked_child_that_ends_as_a_whole_leaves_the_broker_alone():
+    program = """
+import os, socket, sys
+from ottla.broker import Broker
+broker = Broker(topics=["orders"]).start()
+child = os.fork()
+if child == 0:
+    sys.exit(7)  # with everything that an interpreter does at its end
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+broker.produce("orders", "x")
+socket.create_connection(("127.0.0.1", broker.port)).close()
+print(len(broker.records("orders")))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1\n", "")
 
 
 def test_the_end_of_the_interpreter_is_a_clean_stop(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 PLUGIN = "ottla.broker.embedded.pytest_plugin"
 DEADLINE_S = 100
+OPTIONS = ("-q", "-p", "no:cacheprovider", "--strict-markers", "-rA")
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ def test_many_resets_leave_no_files_and_no_descriptors(orders_broker):
 
     for _ in range(3):
         use_and_reset()
+    orders_broker.wait_for(lambda: not [name for name in os.listdir(home) if name.endswith("-delete")])
     files, descriptors = set(os.listdir(home)), len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         use_and_reset()
@@ -223,6 +224,25 @@ def test_confluent_kafka_goes_on(orders_broker, protocol):
                 assert producer.flush(TIMEOUT_S) == 0
                 assert next_value(consumer) == value
             orders_broker.reset()
+
+
+def test_a_transactional_producer_is_unknown_and_the_next_one_begins(orders_broker):
+    options = {"bootstrap.servers": orders_broker.bootstrap_servers, "transactional.id": "seller"}
+    producer = confluent_kafka.Producer(options)
+    producer.init_transactions(TIMEOUT_S)
+    producer.begin_transaction()
+    producer.produce("orders", b"open")
+    producer.flush(TIMEOUT_S)
+    orders_broker.reset()
+    with pytest.raises(confluent_kafka.KafkaException) as refused:
+        producer.commit_transaction(TIMEOUT_S)
+    assert refused.value.args[0].code() == confluent_kafka.KafkaError.INVALID_PRODUCER_ID_MAPPING
+    successor = confluent_kafka.Producer(options)
+    successor.init_transactions(TIMEOUT_S)
+    successor.begin_transaction()
+    successor.produce("orders", b"kept")
+    successor.commit_transaction(TIMEOUT_S)
+    assert [(r.value, r.transaction) for r in orders_broker.records("orders")] == [(b"kept", "committed")]
 
 
 def next_value(consumer: confluent_kafka.Consumer) -> bytes | None:
