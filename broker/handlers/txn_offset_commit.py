@@ -21,13 +21,12 @@ from ...protocol.messages.txn_offset_commit import (
 from ...protocol.record_batch import TRANSACTIONAL_BIT, BatchHeader
 from ..coordinators.group_effects import append_error
 from ..coordinators.offset_commits import OffsetToCommit, is_metadata_too_large
-from ..request import Deferred
 from ..runtime.transaction_verification import txn_offset_commit_support, verify
 
 if TYPE_CHECKING:
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from ..metadata.partition_image import TopicImage
-    from ..request import RequestContext
+    from ..request import Deferred, RequestContext
     from ..runtime.group_coordinators import HostedShard
     from ..services import Services
 
