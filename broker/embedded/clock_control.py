@@ -29,7 +29,7 @@ class ClockControl:
         seconds: float = 0,
         milliseconds: float = 0,
     ) -> None:
-        """Let that much time pass now: all that became due is done when this returns, each duty once.
+        """Let that much time pass now: all that became due is decided when this returns, each duty once.
 
         Sessions end, transactions abort, retention deletes, offsets expire, and later records carry the new time. It
         is as if the machine had slept: clients know nothing of it, and idle connections stay. Raises InvalidOption

@@ -23,6 +23,8 @@ _DEFAULTS: Final = {
     "transaction.state.log.num.partitions": "5",
 }
 
+_DATA_KEYS: Final = frozenset({"log.dir", "log.dirs"})
+
 
 @dataclass(frozen=True)
 class TopicSpec:
@@ -36,25 +38,32 @@ Topics: TypeAlias = Mapping[str, int | TopicSpec] | list[str] | tuple[str, ...]
 
 
 def broker_config(config: Mapping[str, ConfigValue], data_dir: str, port: int) -> BrokerConfig:
-    """The broker's configuration, Kafka's keys over the defaults of an embedded broker. Raises InvalidOption."""
+    """The broker's configuration, Kafka's keys over the defaults of an embedded broker. Raises InvalidOption.
+
+    Port 0 leaves the ports of `listeners` alone where there are any, and else is a free one.
+    """
+    for key in _DATA_KEYS & config.keys():
+        raise InvalidOption(f"config: {key}={config[key]}: where the data lies is said with data_dir=")
     settings = [Setting(key, value, "default") for key, value in _DEFAULTS.items()]
     settings += [Setting(key, config_text(value), "config") for key, value in config.items()]
     settings.append(Setting("log.dirs", data_dir, "data_dir"))
     try:
-        return build_config(settings, port=port)
+        return build_config(settings, port=None if port == 0 and "listeners" in config else port)
     except ConfigError as error:
         raise InvalidOption(str(error).replace("--port", "port")) from None
 
 
 def config_text(value: ConfigValue) -> str:
-    """A value as a properties file has it."""
+    """A value as a properties file has it. Raises InvalidOption."""
+    if not isinstance(value, str | int | float):
+        raise InvalidOption(f"config: {value!r}: a value is text, a number or a truth value")
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def topic_specs(topics: Topics) -> dict[str, TopicSpec]:
     """Topics by name, from a mapping to partition counts or TopicSpecs, or from names alone. Raises InvalidOption."""
     if isinstance(topics, Mapping):
-        return {name: _spec(name, wanted) for name, wanted in topics.items()}
+        return {name: _spec(name, topics[name]) for name in _names(topics)}
     if isinstance(topics, str):
         raise InvalidOption(f"topics={topics!r} is one name; write [{topics!r}]")
     return {name: TopicSpec() for name in _names(topics)}

@@ -80,6 +80,13 @@ def test_a_port_that_is_asked_for_and_one_that_is_taken():
         assert answers(broker)
 
 
+def test_listeners_of_ones_own():
+    listeners = "PLAINTEXT://127.0.0.1:0,OTHER://127.0.0.1:0"
+    config = {"listeners": listeners, "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,OTHER:PLAINTEXT"}
+    with Broker(config=config) as broker:
+        assert answers(broker)
+
+
 def test_a_directory_that_is_kept(tmp_path):
     with Broker(data_dir=tmp_path, topics={"orders": 2}), pytest.raises(StartFailed, match="lock"):
         Broker(data_dir=tmp_path).start()
@@ -104,6 +111,8 @@ def test_an_exception_ends_the_broker():
     [
         ({"config": {"num.partitionz": "3"}}, "config: num.partitionz=3: unknown key; did you mean num.partitions"),
         ({"config": {"num.partitions": "many"}}, "config: num.partitions=many"),
+        ({"config": {"num.partitions": None}}, "config: None: a value is text"),
+        ({"config": {"log.dirs": "data"}}, "config: log.dirs=data: where the data lies is said with data_dir="),
         ({"port": 70_000}, "port: 70000: not a port"),
         ({"log_level": "loud"}, "not a level"),
     ],
@@ -115,7 +124,7 @@ def test_options_that_cannot_be(options, message):
     assert homes() <= before
 
 
-@pytest.mark.parametrize("topics", ["orders", {"orders": "six"}, {"orders": True}, [1]])
+@pytest.mark.parametrize("topics", ["orders", {"orders": "six"}, {"orders": True}, [1], {1: 1}])
 def test_topics_that_cannot_be(topics):
     with pytest.raises(InvalidOption):
         Broker(topics=topics)
@@ -183,6 +192,7 @@ def test_who_asks_while_the_broker_stops_gets_an_answer():
 # Processes
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_child_does_not_touch_the_broker():
     with Broker() as broker, RawClient(broker) as client:
         client.send(api_versions_frame())
@@ -231,7 +241,11 @@ socket.create_connection(("127.0.0.1", broker.port)).close()
 print(len(broker.records("orders")))
 """
     ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1\n", "")
 
