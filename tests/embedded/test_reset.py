@@ -226,6 +226,34 @@ def test_confluent_kafka_goes_on(orders_broker, protocol):
             orders_broker.reset()
 
 
+def test_idempotent_producers_go_on(orders_broker):
+    servers = orders_broker.bootstrap_servers
+    first = kafka.KafkaProducer(bootstrap_servers=servers, enable_idempotence=True)
+    second = confluent_kafka.Producer({"bootstrap.servers": servers, "enable.idempotence": True})
+    with contextlib.closing(first):
+        for _ in range(3):
+            with orders_broker.expect("orders", count=6, timeout=TIMEOUT_S) as records:
+                for _ in range(3):
+                    first.send("orders", b"x").get(TIMEOUT_S)
+                    second.produce("orders", b"y")
+                    assert second.flush(TIMEOUT_S) == 0
+            assert len({record.producer_id for record in records} - {None}) == 2
+            orders_broker.reset()
+
+
+def test_an_idempotent_aiokafka_producer_goes_on(orders_broker):
+    async def story() -> None:
+        servers = orders_broker.bootstrap_servers
+        async with aiokafka.AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True) as producer:
+            for _ in range(3):
+                async with orders_broker.expect("orders", count=3, timeout=TIMEOUT_S):
+                    for _ in range(3):
+                        await producer.send_and_wait("orders", b"x")
+                orders_broker.reset()
+
+    asyncio.run(asyncio.wait_for(story(), TIMEOUT_S))
+
+
 def test_a_transactional_producer_is_unknown_and_the_next_one_begins(orders_broker):
     options = {"bootstrap.servers": orders_broker.bootstrap_servers, "transactional.id": "seller"}
     producer = confluent_kafka.Producer(options)
