@@ -289,6 +289,12 @@ def test_many_brokers_leave_no_descriptor_and_no_thread():
         time.sleep(0.01)
 
 
+def test_threads_begin_when_there_is_work():
+    before = threading.active_count()
+    with Broker():
+        assert threading.active_count() - before < 10
+
+
 # Logs
 
 
