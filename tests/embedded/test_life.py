@@ -309,12 +309,21 @@ def test_nothing_is_said_unless_asked():
     assert said == {1: (0, "", 0), 2: (0, "", 1)}
 
 
-def test_log_levels_are_put_back():
+def test_brokers_share_one_log_and_leave_levels_as_they_were(capsys):
     package = logging.getLogger("ottla")
-    before = package.level, list(package.handlers)
-    with Broker(log_level="debug"):
-        assert package.level == logging.DEBUG
-    assert (package.level, [h for h in package.handlers if not isinstance(h, logging.NullHandler)]) == (
-        before[0],
-        [h for h in before[1] if not isinstance(h, logging.NullHandler)],
-    )
+    before = package.level
+    first, second = Broker(log_level="info"), Broker(log_level="debug")
+    first.start()
+    second.start()
+    assert package.level == logging.DEBUG
+    first.create_topics(["orders"])
+    first.stop()
+    assert package.level == logging.DEBUG
+    second.stop()
+    assert package.level == before
+    said = capsys.readouterr().err
+    assert said.count("created topic orders") == 1
+    assert said.count("stopped") == 2
+    with Broker():
+        pass
+    assert capsys.readouterr().err == ""
