@@ -213,6 +213,7 @@ class Broker:
     def _take_directories(self) -> LogDirectories:
         config = self._config
         self._disk_threads = self._new_disk_threads(config.background_threads, "disk")
+        self._disk_threads.start_all()
         environment = StorageEnvironment(
             files=self._files,
             background=self._disk_threads,

@@ -139,7 +139,7 @@ class _ObservedDispatcher(Dispatcher):
 class _ObservedThreads(DiskThreads):
     tell: Callable[[], None]
 
-    def _start_all(self, count: int) -> None:
+    def start_all(self) -> None:
         """Start none: most brokers are gone before there is work for them."""
 
     def _bring_back(self, ended: Future[Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:

@@ -24,17 +24,20 @@ class DiskThreads:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, threads: int, name: str) -> None:
         self._loop = loop
+        self._count = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._under_way = 0
         self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._start_all(threads)
 
-    def _start_all(self, count: int) -> None:
-        """Start the threads now: the executor starts one when there is more to do, and the loop waits until it runs."""
-        all_run = Barrier(count + 1)
-        for _ in range(count):
+    def start_all(self) -> None:
+        """Start the threads now.
+
+        Else the executor starts one when there is more to do, in the middle of a request, and waits until it runs.
+        """
+        all_run = Barrier(self._count + 1)
+        for _ in range(self._count):
             self._executor.submit(all_run.wait)
         all_run.wait()
 

@@ -60,6 +60,9 @@ class SimulatedThreads:
         self._is_closed = False
         self.is_dead = False
 
+    def start_all(self) -> None:
+        """They always run."""
+
     def run(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
         if self._is_closed:
             INLINE.run(work, done, failed)

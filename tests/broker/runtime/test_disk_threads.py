@@ -38,6 +38,7 @@ def test_work_runs_elsewhere_and_its_outcome_comes_back_to_the_loop():
 def test_every_thread_runs_before_there_is_work():
     async def main():
         threads = DiskThreads(asyncio.get_running_loop(), 3, "early")
+        threads.start_all()
         names = [thread.name for thread in threading.enumerate() if thread.name.startswith("early")]
         await threads.close()
         return len(names)
