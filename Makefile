@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PORT ?= 9092
 DATA ?= .data
 
-.PHONY: serve test check format torture simulate bench bench-start bench-partitions bench-cold-read bench-pauses clean help
+.PHONY: serve test check format torture simulate bench bench-start bench-partitions bench-cold-read bench-pauses bench-groups clean help
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -34,7 +34,7 @@ torture: $(VENV)/.dev   ## kill, damage and fill up for an hour what `test` does
 simulate: $(VENV)/.dev  ## a thousand simulated lives of each kind
 	OTTLA_SEEDS=1000 $(BIN)/python -m pytest tests/simulation --timeout 0
 
-bench: bench-start bench-partitions bench-cold-read bench-pauses  ## all of the following
+bench: bench-start bench-partitions bench-cold-read bench-pauses bench-groups  ## all of the following
 
 bench-start: $(VENV)/.dev  ## print start time and memory
 	$(BIN)/python compat/bench/start.py
@@ -47,6 +47,9 @@ bench-cold-read: $(VENV)/.dev  ## print how fast a log of 5 GB is read from its 
 
 bench-pauses: $(VENV)/.dev  ## print how long the event loop stands still under 1 GB a minute
 	$(BIN)/python compat/bench/loop_pauses.py
+
+bench-groups: $(VENV)/.dev  ## print what consumer groups cost
+	$(BIN)/python compat/bench/groups.py
 
 clean:           ## remove the environment and caches, never the data
 	rm -rf $(VENV) .links .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build dist
