@@ -172,7 +172,7 @@ class TestConfig:
         ("setting", "said"),
         [
             ("ottla.read.only=perhaps", "ottla.read.only=perhaps"),
-            ("ottla.read.olny=true", "unknown key; Ottla's own are ottla.read.only"),
+            ("ottla.read.olny=true", "unknown key; Ottla's own are ottla.cluster.id, ottla.read.only"),
         ],
     )
     def test_what_it_cannot_be_is_refused(self, setting, said):

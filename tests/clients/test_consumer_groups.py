@@ -159,9 +159,13 @@ def test_a_pattern_follows_the_topics(admin, reader, unique):
     owns(follower, all_of(f"{unique}.b", 3), "a deleted topic is given up")
 
 
+# librdkafka's cooperative assignor leaves data of its own in some assignments, with which no group can be converted.
+PLAIN = {"partition.assignment.strategy": "range"}
+
+
 def test_a_group_changes_its_protocol_while_members_live(admin, reader, unique):
     create(admin, unique, 6)
-    old = [reader(unique, protocol="classic") for _ in range(2)]
+    old = [reader(unique, protocol="classic", **PLAIN) for _ in range(2)]
     shared(old, unique, 6, "the classic members share the topic")
     assert described(admin, unique).type == ConsumerGroupType.CLASSIC
     new = [reader(unique)]
@@ -170,7 +174,7 @@ def test_a_group_changes_its_protocol_while_members_live(admin, reader, unique):
     for each in old:
         each.stop()
     owns(new[0], all_of(unique, 6), "the consumer has everything")
-    old = [reader(unique, protocol="classic") for _ in range(2)]
+    old = [reader(unique, protocol="classic", **PLAIN) for _ in range(2)]
     shared(old + new, unique, 6, "classic members come back")
     new[0].stop()
     shared(old, unique, 6, "the classic members go on alone")

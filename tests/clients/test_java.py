@@ -63,13 +63,18 @@ def read(consoles: JavaFamily, topic: str, count: int, *shown: str) -> list[str]
     return consoles.run(CONSOLE_CONSUMER, "--topic", topic, "--from-beginning", *limits, *formatting).splitlines()
 
 
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
 def test_consoles_with_every_codec(consoles, unique):
     lines = []
-    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+    for codec in CODECS:
         lines += [f"{codec} {number}" for number in range(50)]
         written = "".join(f"{line}\n" for line in lines[-50:])
         consoles.run(CONSOLE_PRODUCER, "--topic", unique, "--compression-codec", codec, "--timeout", "5", stdin=written)
-    assert read(consoles, unique, len(lines)) == lines
+    found = read(consoles, unique, len(lines))
+    # Each console closes its producer when the process ends, so the next one's lines may come first.
+    assert [line for codec in CODECS for line in found if line.startswith(f"{codec} ")] == lines
 
 
 def test_consoles_with_headers_and_nulls(consoles, unique):

@@ -122,7 +122,8 @@ def test_many_advances_leave_one_timer(kafka_broker):
     before = kafka_broker._running.thread.call(wake_ups)
     for _ in range(20):
         kafka_broker.clock.advance(seconds=1)
-    assert kafka_broker._running.thread.call(wake_ups) <= before
+    # One of them may be a thread's that brings something back just now.
+    assert kafka_broker._running.thread.call(wake_ups) <= before + 1
 
 
 def test_times_that_cannot_be(kafka_broker):
