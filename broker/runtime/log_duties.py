@@ -111,4 +111,3 @@ class LogDuties:
     def _look_after_metadata(self) -> Iterator[None]:
         self._services.metadata.snapshots.look()
         yield
-
