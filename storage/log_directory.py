@@ -23,7 +23,7 @@ from .directory_lock import DirectoryLock, LockHeld
 from .files import make_directories, remove_if_present, remove_tree, sync_directory, sync_if_present, write_file
 from .leader_epochs import LEADER_EPOCH_FILE
 from .meta_properties import META_PROPERTIES, read_meta_properties, write_meta_properties
-from .offset_checkpoints import LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
+from .offset_checkpoints import HIGH_WATERMARKS, LOG_START_OFFSETS, METADATA_TOPIC, RECOVERY_POINTS, OffsetCheckpoints
 from .read_only import ReadOnlyFiles, ReadOnlyLog, open_log_read_only
 from .recovery import OpenedFrom, open_log
 from .unavailable_log import UnavailableLog
@@ -51,6 +51,7 @@ _NO_PERMISSION = "permission denied; the broker must own its log directory"
 _CHECKPOINT_WAYS_OUT = {
     RECOVERY_POINTS: "after an unclean stop all logs are then read from their first segment on",
     LOG_START_OFFSETS: "logs then begin with their first segment, also below what DeleteRecords took",
+    HIGH_WATERMARKS: "it is written anew",
 }
 
 

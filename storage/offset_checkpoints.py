@@ -51,6 +51,8 @@ class OffsetCheckpoints:
         for name, found in self._unclaimed.items():
             found.update(read_offsets(os.path.join(self._path, name)))
             self._maybe_written |= found.keys()
+        # With one replica the log itself says how far consumers may read; but what is broken is not to be written over.
+        read_offsets(os.path.join(self._path, HIGH_WATERMARKS))
 
     def claim(self, key: TopicPartition) -> OpenedFrom:
         """What was known of a partition whose folder is opened; from now on its log knows better."""

@@ -138,6 +138,11 @@ REFUSED = {
         "log-start-offset-checkpoint",
         "announces 2 entries and holds 1; restore it from a copy, or remove it: ",
     ),
+    "a broken high watermark file": Bad(
+        lambda p: (p / "replication-offset-checkpoint").write_text("0\n1\norders zero 1\n"),
+        "replication-offset-checkpoint",
+        "is not a topic, a partition and an offset; restore it from a copy, or remove it: it is written anew",
+    ),
     "a broken quorum state": Bad(
         lambda p: (p / METADATA / "quorum-state").write_text("{"),
         f"{METADATA}/quorum-state",
@@ -246,9 +251,6 @@ def test_cleaner_offsets_that_cannot_be_read(directory: Path, caplog: pytest.Log
 QUIET = {
     "an empty recovery point file": lambda p: (p / "recovery-point-offset-checkpoint").write_text(""),
     "no checkpoints": lambda p: [path.unlink() for path in p.glob("*-checkpoint")],
-    "high watermarks, which one replica does not need": lambda p: (p / "replication-offset-checkpoint").write_text(
-        "9\n"
-    ),
     "a clean stop with another text": lambda p: (p / ".kafka_cleanshutdown").write_text("{"),
     "a bootstrap file, once the log has begun": lambda p: (p / "bootstrap.checkpoint").write_bytes(b"x"),
     "a file with a partition's name": lambda p: (p / "backup-1").write_text("mine"),
