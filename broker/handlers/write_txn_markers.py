@@ -56,8 +56,7 @@ def _write(marker: Marker, services: Services, topic: str, index: int) -> ErrorC
     if partition is None or partition.offline_reason is not None:
         return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     code = services.markers.write(marker, partition)
-    if not partition.is_committed:
-        services.commits.pending.append(partial(partition.when_committed, partition.log.log_end_offset))
+    services.commits.wait_for(partition)
     return code
 
 

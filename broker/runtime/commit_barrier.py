@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..request import ConnectionInfo
+    from .partitions import Partition
 
 Told: TypeAlias = "Callable[[OSError | None], None]"
 
@@ -42,17 +43,25 @@ class CommitBarrier:
         self._when_committed(partial(_complete, held, answer), connection)
         return held
 
+    def wait_for(self, partition: Partition) -> None:
+        """Let the request wait until all that a partition holds now is committed."""
+        if not partition.is_committed:
+            self.pending.append(partial(partition.when_committed, partition.log.log_end_offset))
+
     def then(self, act: Callable[[], Any], connection: ConnectionInfo) -> Any:
-        """What `act` answers; where something is pending it acts when that is committed. It must answer something."""
+        """What `act` answers, held back for what it wrote; while something is pending it acts when that is committed.
+
+        It must answer something.
+        """
+
+        def answer() -> Any:
+            answered = act()
+            return self.hold(answered, connection) if self.pending else answered
+
         if not self.pending:
-            return act()
+            return answer()
         deferred: Deferred[Any] = Deferred()
-
-        def go_on() -> None:
-            answer = act()
-            _complete(deferred, self.hold(answer, connection) if self.pending else answer)
-
-        self._when_committed(go_on, connection)
+        self._when_committed(lambda: _complete(deferred, answer()), connection)
         return deferred
 
     def _when_committed(self, go_on: Callable[[], None], connection: ConnectionInfo) -> None:

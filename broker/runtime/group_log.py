@@ -72,9 +72,7 @@ class GroupLog:
             is_transactional=producer is not None,
         )
         appended = self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
-        if not self.is_committed:
-            end_offset = self.partition.log.log_end_offset
-            self._commits.pending.append(lambda told: self.partition.when_committed(end_offset, told))
+        self._commits.wait_for(self.partition)
         return appended.base_offset
 
     def read_all(self) -> Iterator[LoggedRecord | LoggedMarker]:

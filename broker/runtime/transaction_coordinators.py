@@ -265,10 +265,9 @@ class TransactionCoordinators(MetadataListener):
             code = self._carry_out(hosted, decision)
             if code is not ErrorCode.NONE:
                 return Answer(append_error(code))
-        partition = hosted.log.partition
-        if decision.answer.code is ErrorCode.NONE and not partition.is_committed:
-            # Also what was written before and is only told again: it may not be safe yet.
-            self._commits.pending.append(partial(hosted.log.when_committed, partition.log.log_end_offset))
+        if decision.answer.code is ErrorCode.NONE:
+            # Also for what was written before and is only told again: it may not be safe yet.
+            self._commits.wait_for(hosted.log.partition)
         return decision.answer
 
     # Writing

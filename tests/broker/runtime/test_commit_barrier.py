@@ -80,3 +80,33 @@ def test_a_disk_that_fails_ends_the_connection(barrier, connection, closed):
     writes.told[0](OSError(errno.EIO, "Input/output error"))
     assert held.response is None
     assert closed == ["a change could not be brought to the disk: [Errno 5] Input/output error"]
+
+
+def test_what_acts_at_once_is_held_back_for_what_it_writes(barrier, connection):
+    """Whoever calls: a request that was parked acts from a timer, where nobody else would hold it back."""
+    told = []
+
+    def act():
+        barrier.pending.append(told.append)
+        return "answer"
+
+    held = barrier.then(act, connection)
+    assert (held.response, barrier.pending) == (None, [])
+    told[0](None)
+    assert held.response == "answer"
+
+
+def test_who_acts_later_is_held_back_for_both(barrier, connection):
+    first, second = [], []
+    barrier.pending.append(first.append)
+
+    def act():
+        barrier.pending.append(second.append)
+        return "answer"
+
+    held = barrier.then(act, connection)
+    assert second == []
+    first[0](None)
+    assert held.response is None
+    second[0](None)
+    assert held.response == "answer"
