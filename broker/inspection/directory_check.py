@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ProtocolError
 from ...protocol.primitives import uuid_from_text
-from ...storage.checkpoints import CorruptFile, TopicPartition, read_offsets
+from ...storage.checkpoints import TopicPartition, read_offsets
 from ...storage.log_directory import CLEAN_SHUTDOWN
 from ...storage.meta_properties import META_PROPERTIES
 from ...storage.offset_checkpoints import HIGH_WATERMARKS, LOG_START_OFFSETS, RECOVERY_POINTS
@@ -68,12 +68,8 @@ def read_checkpoints(listing: Listing, findings: Findings) -> dict[str, dict[Top
     for name in OFFSET_CHECKPOINTS:
         path = os.path.join(listing.path, name)
         found[name] = {}
-        try:
+        with findings.of(path):
             found[name] = read_offsets(path)
-        except CorruptFile as error:
-            findings.error(path, error.problem)
-        except OSError as error:
-            findings.unreadable(path, error)
     return found
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...protocol.errors import ProtocolError
+from ...storage.checkpoints import CorruptFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PER_FILE_MAX: Final = 20
 
@@ -52,6 +59,18 @@ class Findings:
         """A file that cannot be read; a broker that runs may have removed it since the directory was listed."""
         if not (self._is_live and isinstance(error, FileNotFoundError)):
             self.error(path, error.strerror or str(error))
+
+    @contextlib.contextmanager
+    def of(self, path: str) -> Iterator[None]:
+        """Read the file at `path` within this: what it does not hold, or does not let be read, becomes a finding."""
+        try:
+            yield
+        except CorruptFile as error:
+            self.error(path, error.problem)
+        except ProtocolError as error:
+            self.error(path, str(error))
+        except OSError as error:
+            self.unreadable(path, error)
 
     def add(self, severity: Severity, path: str, problem: str, position: int | None = None) -> None:
         """Take in a finding about the file at `path`."""

@@ -6,9 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from ...protocol.control_records import ControlRecordType, control_record_type
-from ...protocol.errors import ProtocolError
 from ...protocol.records import read_records
-from ...storage.checkpoints import CorruptFile
 from ..metadata.metadata_records import decode_record
 from ..metadata.quorum_state import FILE_NAME, read_quorum_state
 from ..metadata.snapshots import snapshot_batches, snapshots_in
@@ -56,22 +54,14 @@ def check_bootstrap(listing: Listing, findings: Findings) -> None:
 def _check_snapshot(path: str, findings: Findings) -> list[ControlRecordType] | None:
     """Decode all of a snapshot; return the kinds of its control records, None when it cannot be read."""
     kinds = []
-    try:
+    with findings.of(path):
         for record, is_control in _records(path):
             if is_control:
                 kinds.append(control_record_type(record))
             else:
                 decode_record(record.value or b"")
-    except CorruptFile as error:
-        findings.error(path, error.problem)
-        return None
-    except ProtocolError as error:
-        findings.error(path, str(error))
-        return None
-    except OSError as error:
-        findings.unreadable(path, error)
-        return None
-    return kinds
+        return kinds
+    return None
 
 
 def _records(path: str) -> Iterator[tuple[Record, bool]]:
@@ -82,15 +72,9 @@ def _records(path: str) -> Iterator[tuple[Record, bool]]:
 
 def _check_quorum_state(folder: PartitionFolder, stored: StoredMetadata, findings: Findings) -> None:
     path = os.path.join(folder.path, FILE_NAME)
-    try:
+    with findings.of(path):
         state = read_quorum_state(folder.path)
-    except CorruptFile as error:
-        findings.error(path, error.problem)
-        return
-    except OSError as error:
-        findings.unreadable(path, error)
-        return
-    if state is None:
-        findings.note(path, "is missing; a start takes the epoch from the log")
-    elif state.leader_epoch < stored.leader_epoch:
-        findings.error(path, f"is of epoch {state.leader_epoch}, the log is of {stored.leader_epoch}")
+        if state is None:
+            findings.note(path, "is missing; a start takes the epoch from the log")
+        elif state.leader_epoch < stored.leader_epoch:
+            findings.error(path, f"is of epoch {state.leader_epoch}, the log is of {stored.leader_epoch}")

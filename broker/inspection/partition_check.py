@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ...storage.checkpoints import CorruptFile, read_partition_metadata
+from ...storage.checkpoints import read_partition_metadata
 from ...storage.files import OS_FILES
 from ...storage.leader_epochs import LEADER_EPOCH_FILE, LeaderEpochs
 from ...storage.producer_snapshots import SUFFIX as SNAPSHOT_SUFFIX
@@ -102,18 +102,12 @@ def _check_segment(base_offset: int, following: int | None, walk: PartitionWalk,
 
 def _leader_epochs(folder: PartitionFolder, findings: Findings) -> LeaderEpochs | None:
     path = os.path.join(folder.path, LEADER_EPOCH_FILE)
-    try:
+    with findings.of(path):
         epochs = LeaderEpochs.load(path, OS_FILES)
-    except CorruptFile as error:
-        findings.error(path, error.problem)
-        return None
-    except OSError as error:
-        findings.unreadable(path, error)
-        return None
-    if not epochs.entries() and folder.size_bytes:
+        if epochs.entries() or not folder.size_bytes:
+            return epochs
         findings.note(path, "holds no leader epoch")
-        return None
-    return epochs
+    return None
 
 
 def _report_epochs(walk: PartitionWalk) -> None:
@@ -125,18 +119,12 @@ def _report_epochs(walk: PartitionWalk) -> None:
 
 def _check_topic_id(folder: PartitionFolder, expected: Expectation, findings: Findings) -> None:
     path = os.path.join(folder.path, _PARTITION_METADATA)
-    try:
+    with findings.of(path):
         topic_id = read_partition_metadata(folder.path)
-    except CorruptFile as error:
-        findings.error(path, error.problem)
-        return
-    except OSError as error:
-        findings.unreadable(path, error)
-        return
-    if topic_id is None:
-        findings.note(path, "is missing; a start writes it again")
-    elif expected.topic_id is not None and topic_id != expected.topic_id:
-        findings.error(path, "names another topic id than the metadata; a start sets the folder aside")
+        if topic_id is None:
+            findings.note(path, "is missing; a start writes it again")
+        elif expected.topic_id is not None and topic_id != expected.topic_id:
+            findings.error(path, "names another topic id than the metadata; a start sets the folder aside")
 
 
 def _check_names(folder: PartitionFolder, bases: list[int], findings: Findings) -> None:
@@ -154,17 +142,11 @@ def _check_snapshots(folder: PartitionFolder, log_end_offset: int, findings: Fin
         if name[20:] != SNAPSHOT_SUFFIX or not name[:20].isdecimal():
             continue
         path = os.path.join(folder.path, name)
-        try:
+        with findings.of(path):
             entries = read_snapshot(path)
-        except CorruptFile as error:
-            findings.error(path, error.problem)
-            continue
-        except OSError as error:
-            findings.unreadable(path, error)
-            continue
-        if int(name[:20]) > log_end_offset:
-            findings.note(path, f"is of an offset beyond the end of the log, {log_end_offset}; a start removes it")
-        for entry in entries:
-            last_offset = max((batch.last_offset for batch in entry.batches), default=-1)
-            if max(last_offset, entry.txn_first_offset) >= int(name[:20]):
-                findings.error(path, f"producer {entry.producer_id} has written offsets that come after it")
+            if int(name[:20]) > log_end_offset:
+                findings.note(path, f"is of an offset beyond the end of the log, {log_end_offset}; a start removes it")
+            for entry in entries:
+                last_offset = max((batch.last_offset for batch in entry.batches), default=-1)
+                if max(last_offset, entry.txn_first_offset) >= int(name[:20]):
+                    findings.error(path, f"producer {entry.producer_id} has written offsets that come after it")
