@@ -288,14 +288,19 @@ class Partitions(MetadataListener):
         return self._log_config(self._image.configs_of(ResourceType.TOPIC, topic))
 
     def _open(self, topic: TopicImage, image: PartitionImage, config: LogConfig) -> Partition:
-        directory_id = image.directories[0] if image.directories else bytes(16)
-        log = self._logs.open(topic.name, image.index, topic.topic_id, config, directory_id)
-        log.high_watermark = log.log_end_offset
-        log.leader_epochs.announce(image.leader_epoch, log.log_end_offset)
+        log = self._open_log(topic, image, config, image.leader_epoch)
         partition = Partition(topic.name, topic.topic_id, image.index, image.leader_epoch, log)
         if isinstance(log, UnavailableLog):
             partition.take_offline(log.problem)
         return partition
+
+    def _open_log(self, topic: TopicImage, image: PartitionImage, config: LogConfig, leader_epoch: int) -> Log:
+        """A log that this broker leads: with one replica, all that it holds may be read."""
+        directory_id = image.directories[0] if image.directories else bytes(16)
+        log = self._logs.open(topic.name, image.index, topic.topic_id, config, directory_id)
+        log.high_watermark = log.log_end_offset
+        log.leader_epochs.announce(leader_epoch, log.log_end_offset)
+        return log
 
     def is_partly_offline(self, topic: str) -> bool:
         """Whether some partition of a topic cannot be read."""
@@ -313,10 +318,7 @@ class Partitions(MetadataListener):
         return tried
 
     def _reopen(self, topic: TopicImage, image: PartitionImage, partition: Partition) -> None:
-        directory_id = image.directories[0] if image.directories else bytes(16)
-        log = self._logs.open(topic.name, image.index, topic.topic_id, self._config_of(topic.name), directory_id)
+        log = self._open_log(topic, image, self._config_of(topic.name), partition.leader_epoch)
         if not isinstance(log, UnavailableLog):
-            log.high_watermark = log.log_end_offset
-            log.leader_epochs.announce(partition.leader_epoch, log.log_end_offset)
             partition.use(log)
             logger.info("%s is back", partition.name)
