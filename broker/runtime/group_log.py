@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...protocol.errors import ProtocolError
 from ...protocol.record_batch import NO_PRODUCER_ID
-from ...protocol.records import Record, build_batch, read_records
+from ...protocol.records import Record, build_batch
 from ...storage.append import AppendOrigin
 from ...storage.producer_replay import end_txn_marker
 from ..coordinators.group_records import GroupRecord, decode_record, encode_record
+from .coordinator_records import decoded_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from ..coordinators.transaction_init import ProducerIdAndEpoch
     from .commit_barrier import CommitBarrier
     from .partitions import Partition
-
-logger = logging.getLogger(__name__)
 
 
 class LoggedRecord(NamedTuple):
@@ -88,13 +85,5 @@ class GroupLog:
 
     def _decoded(self, batch: memoryview, header: BatchHeader) -> Iterator[LoggedRecord]:
         producer_id = header.producer_id if header.is_transactional else NO_PRODUCER_ID
-        for record in read_records(batch, 0, header):
-            if record.key is None:
-                continue
-            try:
-                decoded = decode_record(record.key, record.value)
-            except ProtocolError as error:
-                logger.error("%s: the record at %d is passed over: %s", self.partition.name, record.offset, error)
-                continue
-            if decoded is not None:
-                yield LoggedRecord(record.offset, decoded, producer_id)
+        for offset, record in decoded_records(batch, header, decode_record, self.partition.name):
+            yield LoggedRecord(offset, record, producer_id)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from ...protocol.errors import ProtocolError
-from ...protocol.records import Record, build_batch, read_records
+from ...protocol.records import Record, build_batch
 from ...storage.append import AppendOrigin
 from ..coordinators.transaction_records import decode_record, encode_record
+from .coordinator_records import decoded_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from ...protocol.record_batch import BatchHeader
     from ..coordinators.transaction_records import TransactionRecord
     from .partitions import Partition
-
-logger = logging.getLogger(__name__)
 
 
 class TransactionLog:
@@ -59,19 +55,8 @@ class TransactionLog:
             if header.next_offset <= start_offset:
                 continue
             if not header.is_control:
-                records += self._decoded(batch, header)
+                name = self.partition.name
+                records += [record for _, record in decoded_records(batch, header, decode_record, name)]
             if len(records) >= records_max:
                 return records, header.next_offset
         return records, None
-
-    def _decoded(self, batch: memoryview, header: BatchHeader) -> Iterator[TransactionRecord]:
-        for record in read_records(batch, 0, header):
-            if record.key is None:
-                continue
-            try:
-                decoded = decode_record(record.key, record.value)
-            except ProtocolError as error:
-                logger.error("%s: the record at %d is passed over: %s", self.partition.name, record.offset, error)
-                continue
-            if decoded is not None:
-                yield decoded
