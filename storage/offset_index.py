@@ -43,17 +43,41 @@ class IndexWrite(NamedTuple):
     """How many entries the file holds afterwards."""
 
 
-class OffsetIndex:
+class IndexFile:
+    """What both indexes share: entries in memory, of which the file holds the first so many."""
+
+    __slots__ = ("_saved",)
+
+    def __init__(self) -> None:
+        self._saved = -1  # entries that the file holds; -1: not known to be there
+
+    def unsaved(self) -> IndexWrite | None:
+        """What the file lacks; None when it lacks nothing."""
+        raise NotImplementedError
+
+    def save(self, files: Files) -> None:
+        """Write the file when memory has entries that it lacks."""
+        write = self.unsaved()
+        if write is not None:
+            write_entries(files, write)
+            self.saved(write)
+
+    def saved(self, write: IndexWrite) -> None:
+        """Take note that the file holds this now."""
+        self._saved = write.entries
+
+
+class OffsetIndex(IndexFile):
     """The entries of one segment, in memory, and the file that they are saved to."""
 
-    __slots__ = ("_offsets", "_positions", "_saved", "base_offset", "path")
+    __slots__ = ("_offsets", "_positions", "base_offset", "path")
 
     def __init__(self, path: str, base_offset: int) -> None:
+        super().__init__()
         self.path = path
         self.base_offset = base_offset
         self._offsets = array("I")
         self._positions = array("I")
-        self._saved = -1  # entries that the file holds; -1: not known to be there
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -111,17 +135,6 @@ class OffsetIndex:
             del self._offsets[count:]
             del self._positions[count:]
             self._saved = -1
-
-    def save(self, files: Files) -> None:
-        """Write the file when memory has entries that it lacks."""
-        write = self.unsaved()
-        if write is not None:
-            write_entries(files, write)
-            self.saved(write)
-
-    def saved(self, write: IndexWrite) -> None:
-        """Take note that the file holds this now."""
-        self._saved = write.entries
 
     def unsaved(self) -> IndexWrite | None:
         """What the file lacks; None when it lacks nothing."""

@@ -14,29 +14,28 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, IndexWrite, write_entries
+from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, IndexFile, IndexWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .files import Files
 
 ENTRY_BYTES = 12
 NO_TIMESTAMP = -1
 ENTRY = struct.Struct(">qi")
 
 
-class TimeIndex:
+class TimeIndex(IndexFile):
     """The entries of one segment, in memory, and the file that they are saved to."""
 
-    __slots__ = ("_offsets", "_saved", "_timestamps", "base_offset", "path")
+    __slots__ = ("_offsets", "_timestamps", "base_offset", "path")
 
     def __init__(self, path: str, base_offset: int) -> None:
+        super().__init__()
         self.path = path
         self.base_offset = base_offset
         self._timestamps = array("q")
         self._offsets = array("I")
-        self._saved = -1
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -87,17 +86,6 @@ class TimeIndex:
             del self._timestamps[count:]
             del self._offsets[count:]
             self._saved = -1
-
-    def save(self, files: Files) -> None:
-        """Write the file when memory has entries that it lacks."""
-        write = self.unsaved()
-        if write is not None:
-            write_entries(files, write)
-            self.saved(write)
-
-    def saved(self, write: IndexWrite) -> None:
-        """Take note that the file holds this now."""
-        self._saved = write.entries
 
     def unsaved(self) -> IndexWrite | None:
         """What the file lacks; None when it lacks nothing."""
