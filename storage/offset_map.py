@@ -62,33 +62,30 @@ class OffsetMap:
 
     def put(self, key: bytes, offset: int) -> None:
         """Enter a key's newest offset; the caller looks at `is_full` first."""
-        digest = _EMPTY_HASH.copy()
-        digest.update(key)
-        first, second = _DIGEST.unpack(digest.digest())
-        table, slots = self._table, self._slots
-        slot = first % slots
-        # An entry is its digest and its offset plus one; so a place whose last word is 0 is free.
-        while table[3 * slot + 2]:
-            if table[3 * slot] == first and table[3 * slot + 1] == second:
-                break
-            slot = (slot + 1 + second % (slots - 1)) % slots
-        else:
-            table[3 * slot], table[3 * slot + 1] = first, second
+        table = self._table
+        at, first, second = self._place_of(key)
+        if not table[at + 2]:
+            table[at], table[at + 1] = first, second
             self.size += 1
-        table[3 * slot + 2] = offset + 1
+        table[at + 2] = offset + 1
 
     def get(self, key: bytes) -> int:
         """The newest offset of a key; -1 when it was not entered."""
+        return int(self._table[self._place_of(key)[0] + 2]) - 1
+
+    def _place_of(self, key: bytes) -> tuple[int, int, int]:
+        """Where in the table a key stands, or would, and its digest's two words.
+
+        An entry is its digest and its offset plus one; so a place whose last word is 0 is free.
+        """
         digest = _EMPTY_HASH.copy()
         digest.update(key)
         first, second = _DIGEST.unpack(digest.digest())
         table, slots = self._table, self._slots
         slot = first % slots
-        while table[3 * slot + 2]:
-            if table[3 * slot] == first and table[3 * slot + 1] == second:
-                return int(table[3 * slot + 2]) - 1
+        while table[3 * slot + 2] and (table[3 * slot] != first or table[3 * slot + 1] != second):
             slot = (slot + 1 + second % (slots - 1)) % slots
-        return -1
+        return 3 * slot, first, second
 
     def close(self) -> None:
         """Give the memory back."""
