@@ -1,0 +1,237 @@
+"""How a client program is built: dependencies come from the language's own registry, when a program first runs.
+
+All goes into a cache outside the tree (OTTLA_COMPAT_CACHE, by default ~/.cache/ottla-compat), in a folder whose name
+holds the versions; one that is complete is used again. A language without its toolchain, or a registry without the
+package, is `Unavailable`, with the reason. A build that takes longer than some seconds is made when
+OTTLA_COMPAT_BUILDS=all asks for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+CACHE = Path(os.environ.get("OTTLA_COMPAT_CACHE") or Path.home() / ".cache" / "ottla-compat")
+BUILD_TIMEOUT_S = 1800
+COMPLETE = ".complete"
+
+
+class Unavailable(Exception):
+    """This machine cannot build the program; the message says why."""
+
+
+class Build(Protocol):
+    @property
+    def slow(self) -> bool: ...
+
+    def command(self) -> list[str]:
+        """What starts the built program, without its arguments. Builds it if need be. Raises Unavailable."""
+
+
+def tool(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise Unavailable(f"{name} is not installed")
+    return path
+
+
+def run(command: list[str], directory: Path, **environment: str) -> None:
+    """One step of a build, with what it says shown only where it fails."""
+    polite = ["nice", *command] if shutil.which("nice") else command
+    done = subprocess.run(
+        polite,
+        cwd=directory,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=BUILD_TIMEOUT_S,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()[-600:]
+        raise Unavailable(f"{' '.join(command[:3])} failed: {said}")
+
+
+@contextmanager
+def cached(name: str, sources: list[Path], slow: bool) -> Iterator[tuple[Path, bool]]:
+    """A folder for one build, held alone meanwhile, and whether it is complete already."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    folder = CACHE / f"{name}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        complete = (folder / COMPLETE).exists()
+        if slow and not complete and os.environ.get("OTTLA_COMPAT_BUILDS") != "all":
+            raise Unavailable("its build takes minutes: OTTLA_COMPAT_BUILDS=all makes it")
+        yield folder, complete
+        (folder / COMPLETE).touch()
+
+
+@dataclass(frozen=True)
+class GoBuild:
+    """A package of the module in `go/`; the module's go.mod has the versions."""
+
+    package: str
+    slow: bool = False
+
+    def command(self) -> list[str]:
+        go, module = tool("go"), HERE / "go"
+        sources = [
+            module / "go.mod",
+            *sorted((module / "facts").glob("*.go")),
+            *sorted((module / self.package).glob("*.go")),
+        ]
+        with cached(f"go-{self.package}", sources, self.slow) as (folder, complete):
+            program = folder / self.package
+            if not complete:
+                run([go, "build", "-o", str(program), f"./{self.package}"], module)
+            return [str(program)]
+
+
+@dataclass(frozen=True)
+class NodeBuild:
+    """One script of `js/` beside the packages that it imports."""
+
+    script: str
+    packages: tuple[str, ...]
+    slow: bool = False
+    install_scripts: bool = False
+
+    def command(self) -> list[str]:
+        node, npm = tool("node"), tool("npm")
+        sources = [HERE / "js" / "facts.mjs", HERE / "js" / self.script]
+        with cached(f"js-{Path(self.script).stem}-{_slug(self.packages)}", sources, self.slow) as (folder, complete):
+            if not complete:
+                scripts = "false" if self.install_scripts else "true"
+                run([npm, "install", "--no-audit", "--no-fund", f"--ignore-scripts={scripts}", *self.packages], folder)
+                for source in sources:
+                    shutil.copy(source, folder)
+            return [node, str(folder / self.script)]
+
+
+@dataclass(frozen=True)
+class PythonBuild:
+    """One script of `python/` in an environment of its own; `versions` are the Pythons that the packages have
+    been made for, the best first, and none means the one that runs the tests."""
+
+    script: str
+    packages: tuple[str, ...]
+    versions: tuple[str, ...] = ()
+    slow: bool = False
+
+    def command(self) -> list[str]:
+        python = self._interpreter()
+        name = f"python-{Path(self.script).stem}-{_slug(self.packages)}"
+        with cached(name, [], self.slow) as (folder, complete):
+            inside = folder / "venv" / "bin" / "python"
+            if not complete:
+                run([python, "-m", "venv", "--clear", "venv"], folder)
+                pip = [str(inside), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+                run([*pip, "--only-binary", ":all:", *self.packages], folder)
+            return [str(inside), str(HERE / "python" / self.script)]
+
+    def _interpreter(self) -> str:
+        if not self.versions:
+            return sys.executable
+        for version in self.versions:
+            if path := _python(version):
+                return path
+        raise Unavailable(f"its packages want Python {' or '.join(self.versions)}, which is not installed")
+
+
+@dataclass(frozen=True)
+class JavaBuild:
+    """The sources of a folder of `java/`, compiled against artifacts of Maven Central and run with them."""
+
+    folder: str
+    main: str
+    artifacts: tuple[str, ...]
+    slow: bool = False
+
+    def command(self) -> list[str]:
+        java, javac, mvn = tool("java"), tool("javac"), tool("mvn")
+        sources = sorted((HERE / "java" / self.folder).glob("*.java"))
+        with cached(f"java-{self.folder}-{_slug(self.artifacts)}", sources, self.slow) as (folder, complete):
+            if not complete:
+                (folder / "pom.xml").write_text(_pom(self.artifacts))
+                copy = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-dependencies"
+                run([mvn, "-q", "-B", copy, "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'jars'}"], folder)
+                run([javac, "-nowarn", "-d", "classes", "-cp", "jars/*", *map(str, sources)], folder)
+            options = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
+            return [java, *options, "-cp", f"{folder / 'classes'}:{folder / 'jars'}/*", self.main]
+
+
+@dataclass(frozen=True)
+class RustBuild:
+    """The crate in a folder of `rust/`; its Cargo.toml has the versions."""
+
+    crate: str
+    slow: bool = True
+
+    def command(self) -> list[str]:
+        cargo, crate = tool("cargo"), HERE / "rust" / self.crate
+        sources = [crate / "Cargo.toml", *sorted((crate / "src").glob("*.rs")), HERE / "rust" / "facts.rs"]
+        with cached(f"rust-{self.crate}", sources, self.slow) as (folder, complete):
+            if not complete:
+                target = CACHE / f"rust-{self.crate}-target"  # dependencies outlive a change of the program
+                shutil.copytree(HERE / "rust", folder / "rust", dirs_exist_ok=True)
+                run([cargo, "build", "--quiet", "--target-dir", str(target)], folder / "rust" / self.crate)
+                shutil.copy(target / "debug" / self.crate, folder / "program")
+            return [str(folder / "program")]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A script of `python/` in front of a program that the machine has, run by the Python of the tests."""
+
+    script: str
+    program: str
+    slow: bool = False
+
+    def command(self) -> list[str]:
+        tool(self.program)
+        return [sys.executable, str(HERE / "python" / self.script)]
+
+
+def _slug(packages: tuple[str, ...]) -> str:
+    """The first package's own name and version, and a digest of all."""
+    first = packages[0].split("/")[-1].split(":", 1)[-1].replace(":", "-").replace("==", "-").replace("@", "-")
+    return f"{first}-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:8]}"
+
+
+def _python(version: str) -> str | None:
+    """Where Python `version` (3.10) is, on the path or among pyenv's."""
+    found = [
+        shutil.which(f"python{version}"),
+        *map(str, (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")),
+    ]
+    for path in filter(None, found):
+        asked = subprocess.run(
+            [path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
+        )
+        if asked.stdout.strip() == version:
+            return path
+    return None
+
+
+def _pom(artifacts: tuple[str, ...]) -> str:
+    wanted = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+        for group, name, version in (artifact.split(":") for artifact in artifacts)
+    )
+    return (
+        "<project><modelVersion>4.0.0</modelVersion><groupId>clients</groupId><artifactId>clients</artifactId>"
+        f"<version>1</version><dependencies>{wanted}</dependencies></project>"
+    )

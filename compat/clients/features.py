@@ -1,0 +1,46 @@
+"""The features that a client program may show, and the facts that Apache Kafka 4.3.1 gives for each.
+
+A program prints one line of JSON for each feature: {"feature": NAME, "ok": true, FACT: VALUE, ...}. Errors are facts
+too, by the number that Kafka's protocol has for them (36 is TOPIC_ALREADY_EXISTS). What a client cannot do, its
+entry in `programs.py` leaves out; what it does otherwise by its own design stands there as well.
+"""
+
+from __future__ import annotations
+
+Facts = dict[str, object]
+
+ROUND_TRIP: Facts = {"keys": 20, "values": 20, "headers": 20}
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+KAFKA_SAYS: dict[str, Facts] = {
+    "create_topic": {"partitions": 3},
+    "create_existing": {"code": 36},
+    "create_invalid": {"code": 17},
+    "create_partitions": {"partitions": 5},
+    "describe_cluster": {"brokers": 1, "has_cluster_id": True},
+    "configs": {"before": "604800000", "after": "60000", "cleanup_policy": "delete"},
+    "unknown_topic": {"code": 3},
+    **{f"produce_{codec}": ROUND_TRIP for codec in CODECS},
+    "large_message": {"bytes": 900_000},
+    "too_large": {"code": 10},
+    "group_resume": {"first": 10, "resumed_at": 10, "rest": 10},
+    "describe_group": {"state": "Stable", "members": 1},
+    "list_groups": {"listed": True},
+    "committed_offset": {"offset": 10},
+    "delete_group": {"listed": False},
+    "consumer_protocol": {"records": 20},
+    "idempotent": {"records": 100},
+    "transactions": {"committed": 20, "uncommitted": 30, "after_the_aborted": "key-20"},
+    "transaction_offsets": {"offset": 10, "records": 10},
+    "fenced": {"fenced": True},
+    "list_offsets": {"earliest": 0, "latest": 20},
+    "offsets_for_times": {"at_first": 0, "later_is_the_end": True},
+    "delete_records": {"earliest": 5, "first_read": 5},
+    "delete_topic": {"gone": True},
+    "delete_unknown": {"code": 3},
+}
+
+PRODUCE = {f"produce_{codec}" for codec in CODECS}
+TRANSACTIONS = {"transactions", "transaction_offsets", "fenced"}
+EVERY = frozenset(KAFKA_SAYS)
+CLASSIC = EVERY - {"consumer_protocol"}  # clients that are older than KIP-848, or leave it out
