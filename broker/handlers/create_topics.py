@@ -58,7 +58,8 @@ def _new_topic(topic: CreatableTopic) -> NewTopic:
 def _created(topic: PlannedTopic, api_version: int, services: Services) -> CreatableTopicResult:
     configs: list[CreatableTopicConfigs] = []
     if api_version >= _FIRST_VERSION_WITH_CONFIGS:
-        configs = [_described(config) for config in describe_topic(services.config.layers, topic.configs)]
+        described = describe_topic(services.config.layers, topic.configs)
+        configs = [_shaped(config, topic.configs.get(config.name, config.value)) for config in described]
     return CreatableTopicResult(
         name=topic.name,
         topic_id=topic.topic_id,
@@ -69,10 +70,11 @@ def _created(topic: PlannedTopic, api_version: int, services: Services) -> Creat
     )
 
 
-def _described(config: DescribedConfig) -> CreatableTopicConfigs:
+def _shaped(config: DescribedConfig, value: str | None) -> CreatableTopicConfigs:
+    """A config with its value as it was sent: only DescribeConfigs trims it."""
     return CreatableTopicConfigs(
         name=config.name,
-        value=config.value,
+        value=value,
         read_only=config.read_only,
         config_source=config.source,
         is_sensitive=config.is_sensitive,

@@ -8,7 +8,7 @@
 
 Version notes: 1 rack, controller, internal topics; 2 cluster id; 4 asks before creating; 5 offline replicas;
 7 leader epochs; 8 authorized operations (KIP-430), those of the cluster up to 10 only; 10 topic ids in the answer
-(KIP-516), 12 also in the request; 13 an error for the whole answer (KIP-1102), which a broker that answers never needs.
+(KIP-516), 12 also in the request; 13 an error for the whole answer (KIP-1102), set where the request cannot be read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def handle(request: MetadataRequest, context: RequestContext, services: Services
     if asked is not None:
         error = _unreadable_topics(asked, context.api_version)
         if error is not None:
-            return MetadataResponse(topics=[_refused(topic, error) for topic in asked])
+            return MetadataResponse(topics=[_refused(topic, error) for topic in asked], error_code=error)
     image = services.metadata.image
     address = endpoint_for(context, services.config)
     brokers = [

@@ -66,6 +66,12 @@ def test_all_configs_are_told_with_their_sources(broker):
     assert list(configs) == sorted(configs)
 
 
+def test_configs_are_told_as_they_were_sent(broker):
+    [result] = ask(broker, topic(retention_ms=" 1000 ", cleanup_policy="compact, delete"))
+    configs = {config.name: config.value for config in result.configs}
+    assert (configs["retention.ms"], configs["cleanup.policy"]) == (" 1000 ", "compact, delete")
+
+
 @pytest.mark.parametrize("version", [2, 7])
 def test_minus_one_takes_the_brokers_defaults(tmp_path, version):
     broker = MetadataBroker(tmp_path, ["num.partitions=4"])

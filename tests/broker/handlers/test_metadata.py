@@ -91,6 +91,10 @@ class TestWhichTopics:
         response = ask(broker, 12, topics=[MetadataRequestTopic(name=None)])
         assert [topic.error_code for topic in response.topics] == [ErrorCode.UNKNOWN_SERVER_ERROR]
 
+    def test_from_version_13_the_whole_answer_carries_the_error_too(self, broker):
+        response = ask(broker, 13, topics=[MetadataRequestTopic(name=None)])
+        assert response.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+
 
 class TestCreation:
     def test_a_topic_that_is_used_is_there_and_led_in_the_same_answer(self, tmp_path):
