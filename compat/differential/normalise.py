@@ -1,0 +1,208 @@
+"""What two brokers may differ in without differing: the whole list.
+
+1. Names begin with the case's own prefix; it is cut off. Entries of other cases, in answers that list everything a
+   broker has, are left out.
+2. Ids that a broker makes up (topics, producers, members, fetch sessions, the cluster) become what they stand for,
+   or numbers in the order of their appearance.
+   So does the epoch of the finalized features, an offset of the metadata log.
+3. Timestamps of now become <now>; a record's own time stays.
+4. The port that the broker listens on becomes <port>.
+5. Arrays that Kafka fills from a hash map are sorted: UNORDERED says which.
+6. Record batches are shown as their headers and records. Their CRC is left out: it covers ids and times.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from ottla.protocol.errors import ErrorCode, ProtocolError
+from ottla.protocol.record_batch import read_headers
+from ottla.protocol.records import read_records
+from ottla.protocol.schema import Struct
+
+if TYPE_CHECKING:
+    from ottla.protocol.schema import FieldSpec, Message
+
+    from .world import World
+
+UNORDERED = frozenset(
+    {
+        "AddPartitionsToTxnResponse.results_by_topic_v3_and_below",
+        "AddPartitionsToTxnTopicResult.results_by_partition",
+        "AddPartitionsToTxnResult.topic_results",
+        "AddPartitionsToTxnResponse.results_by_transaction",
+        "AlterConfigsResponse.responses",
+        "ApiVersionsResponse.api_keys",
+        "ApiVersionsResponse.finalized_features",
+        "ApiVersionsResponse.supported_features",
+        "Assignment.topic_partitions",
+        "CreatableTopicResult.configs",
+        "CreatePartitionsResponse.results",
+        "CreateTopicsResponse.topics",
+        "DeleteGroupsResponse.results",
+        "DeleteRecordsResponse.topics",
+        "DeleteTopicsResponse.responses",
+        "DescribeConfigsResponse.results",
+        "DescribeConfigsResult.configs",
+        "DescribedGroup.members",
+        "FetchResponse.responses",
+        "JoinGroupResponse.members",
+        "IncrementalAlterConfigsResponse.responses",
+        "ListConfigResourcesResponse.config_resources",
+        "ListGroupsResponse.groups",
+        "ListOffsetsResponse.topics",
+        "ListTransactionsResponse.transaction_states",
+        "MetadataResponse.topics",
+        "OffsetFetchResponse.topics",
+        "OffsetFetchResponseGroup.topics",
+        "OffsetFetchResponseTopic.partitions",
+        "OffsetFetchResponseTopics.partitions",
+        "OffsetForLeaderEpochResponse.topics",
+        "PartitionResponse.active_producers",
+        "ProduceResponse.responses",
+        "WritableTxnMarkerResult.topics",
+        "WritableTxnMarkerTopicResult.partitions",
+    }
+)
+
+_TIMES = frozenset({"base_timestamp", "last_timestamp", "log_append_time_ms", "max_timestamp", "timestamp",
+                    "transaction_start_time_ms"})  # fmt: skip
+_NEAR_MS = 3_600_000
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MADE_UP = re.compile("\u0001(.)(.*?)\u0002")
+_NO_ID = bytes(16)
+
+
+class Normaliser:
+    """The normalisations of one transcript; ids keep their numbers from answer to answer."""
+
+    def __init__(self, world: World, namespace: str) -> None:
+        self._world = world
+        self._namespace = namespace
+        self._numbers: dict[str, dict[str, int]] = {}
+
+    def answer(self, message: Message, version: int) -> Any:
+        """An answer as plain data: dictionaries, lists, numbers and text."""
+        return self._numbered(self._struct(message, version))
+
+    # The first walk: plain data, in which ids that were made up are marked
+
+    def _struct(self, value: Struct, version: int) -> dict[str, Any]:
+        said = {}
+        for field in value.fields:
+            if version in field.versions:
+                owner = type(value).__name__
+                said[field.name] = self._field(owner, field, getattr(value, field.name), version)
+        return said
+
+    def _field(self, owner: str, field: FieldSpec, value: Any, version: int) -> Any:
+        if not field.is_array or value is None:
+            return self._value(field, value, version)
+        entries = [self._value(field, entry, version) for entry in value if not self._is_of_another(entry)]
+        if f"{owner}.{field.name}" in UNORDERED:
+            entries.sort(key=_sort_key)
+        return entries
+
+    def _is_of_another(self, entry: Any) -> bool:
+        """Whether an entry is about what another case made."""
+        if not isinstance(entry, Struct):
+            return False
+        name = getattr(entry, entry.fields[0].name)
+        for candidate in ("name", "group_id", "transactional_id", "resource_name"):
+            name = getattr(entry, candidate, name)
+        return isinstance(name, str) and name.startswith(self._namespace) and not self._is_ours(name)
+
+    def _is_ours(self, name: str) -> bool:
+        return name.startswith(self._world.prefix) and "settle-" not in name
+
+    def _value(self, field: FieldSpec, value: Any, version: int) -> Any:
+        if isinstance(value, Struct):
+            return self._struct(value, version)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return "<cluster id>" if field.name == "cluster_id" else self._text(value)
+        if field.wire == "uuid":
+            return self._id(bytes(value))
+        if field.wire == "records":
+            return self._batches(bytes(value))
+        if isinstance(value, int):
+            return self._number(field.name, value)
+        return bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else value
+
+    def _number(self, name: str, value: int) -> Any:
+        if name.endswith("error_code"):
+            return f"{value} {ErrorCode(value).name}"
+        if name == "port":
+            return "<port>" if value == self._world.broker.port else value
+        if name == "finalized_features_epoch":
+            return "<epoch>"
+        if name == "session_id":
+            return _mark("session", str(value)) if value else 0
+        if name.endswith("producer_id"):
+            return _mark("producer", str(value)) if value >= 0 else value
+        if name in _TIMES and abs(value - time.time() * 1000) < _NEAR_MS:
+            return "<now>"
+        return value
+
+    def _text(self, value: str) -> str:
+        for known, label in self._world.ids.items():
+            value = value.replace(id_text(known), f"<id of {label}>")
+        value = value.replace(self._world.prefix, "").replace(f":{self._world.broker.port}", ":<port>")
+        return _UUID.sub(lambda found: _mark("uuid", found[0]), value)
+
+    def _id(self, value: bytes) -> str:
+        if value == _NO_ID:
+            return "<no id>"
+        label = self._world.ids.get(value)
+        return _mark("id", value.hex()) if label is None else f"<id of {label}>"
+
+    def _batches(self, data: bytes) -> list[Any] | str:
+        try:
+            return [self._batch(data, position, header) for position, header in read_headers(data)]
+        except ProtocolError as error:
+            return f"{error}: {data.hex()}"
+
+    def _batch(self, data: bytes, position: int, header: Any) -> dict[str, Any]:
+        said = {name: self._number(name, value) for name, value in header._asdict().items() if name != "crc"}
+        said["records"] = [
+            {
+                "offset": record.offset,
+                "timestamp": self._number("timestamp", record.timestamp),
+                "key": None if record.key is None else record.key.hex(),
+                "value": None if record.value is None else record.value.hex(),
+                "headers": [[key, None if value is None else value.hex()] for key, value in record.headers],
+            }
+            for record in read_records(data, position, header)
+        ]
+        return said
+
+    # The second walk: marks become numbers, in the order of their appearance
+
+    def _numbered(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._numbered(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [self._numbered(entry) for entry in value]
+        return _MADE_UP.sub(self._as_number, value) if isinstance(value, str) else value
+
+    def _as_number(self, found: re.Match[str]) -> str:
+        kind, _, made_up = found[0][1:-1].partition("\u0003")
+        numbers = self._numbers.setdefault(kind, {})
+        return f"<{kind} {numbers.setdefault(made_up, len(numbers) + 1)}>"
+
+
+def id_text(topic_id: bytes) -> str:
+    """A topic id as Kafka writes it into messages."""
+    return base64.urlsafe_b64encode(topic_id).decode().rstrip("=")
+
+
+def _mark(kind: str, made_up: str) -> str:
+    return f"\u0001{kind}\u0003{made_up}\u0002"
+
+
+def _sort_key(entry: Any) -> str:
+    return _MADE_UP.sub("", repr(entry).replace("\\x01", "\u0001").replace("\\x02", "\u0002"))
