@@ -84,6 +84,7 @@ class GoBuild:
     """A package of the module in `go/`; the module's go.mod has the versions."""
 
     package: str
+    options: tuple[str, ...] = ()
     slow: bool = False
 
     def command(self) -> list[str]:
@@ -97,7 +98,7 @@ class GoBuild:
             program = folder / self.package
             if not complete:
                 run([go, "build", "-o", str(program), f"./{self.package}"], module)
-            return [str(program)]
+            return [str(program), *self.options]
 
 
 @dataclass(frozen=True)

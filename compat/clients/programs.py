@@ -29,6 +29,12 @@ class Program:
         return {name: self.otherwise.get(name, features.KAFKA_SAYS.get(name, {})) for name in self.features}
 
 
+KAFKA_GO = features.CLASSIC - features.TRANSACTIONS - {"idempotent", "delete_records"}
+
 PROGRAMS = [
-    Program("go-franz-go", GoBuild("franz_go"), features.EVERY),
+    Program("go-franz-go", GoBuild("franz_go"), features.EVERY, {"offsets_for_times": {"at_first": 0, "later": 20}}),
+    Program("go-sarama", GoBuild("sarama"), features.CLASSIC),
+    # As the many programs that never set a version: it speaks what Kafka 2.1 spoke.
+    Program("go-sarama-2.1", GoBuild("sarama", ("pinned",)), features.CLASSIC),
+    Program("go-kafka-go", GoBuild("kafka_go"), KAFKA_GO, {"offsets_for_times": {"at_first": 0}}),
 ]
