@@ -18,6 +18,7 @@ from .churn_members import ChurnMember
 from .churn_ownership import check_one_reader_each, was_out
 from .churn_watch import GroupWatch
 from .group_members import wait_until
+from .test_transactions import PATIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,8 @@ class Feeder:
         self.acknowledged: set[tuple[int, int]] = set()
         """Partition and offset."""
         self._topic = topic
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+        settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0, **PATIENT}
+        self._producer = Producer(settings)
         self._problems: list[object] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._feed)
