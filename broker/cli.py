@@ -24,6 +24,7 @@ from .version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from .app import Broker
     from .config import BrokerConfig
 
 _SWITCH_INTERVAL_S = 0.001
@@ -52,7 +53,7 @@ def _run_serve(options: argparse.Namespace) -> int:
                 read_only=options.read_only,
                 cluster_id=options.cluster_id,
             )
-            return _serve(config, use_uvloop=options.uvloop)
+            return serve(config, use_uvloop=options.uvloop)
     except ConfigError as error:
         return _refuse(str(error))
 
@@ -110,7 +111,10 @@ def _data_dir(options: argparse.Namespace) -> Iterator[str | None]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _serve(config: BrokerConfig, *, use_uvloop: bool) -> int:
+def serve(
+    config: BrokerConfig, *, use_uvloop: bool = False, announce: Callable[[Broker], str] = lambda it: it.describe()
+) -> int:
+    """Run a broker until a signal ends it; the exit status. `announce` makes what is printed once it answers."""
     from .app import Broker, StartError
 
     async def run() -> None:
@@ -125,7 +129,7 @@ def _serve(config: BrokerConfig, *, use_uvloop: bool) -> int:
         gc.freeze()
         gc.enable()
         try:
-            print(broker.describe(), flush=True)  # noqa: T201 - the one line that says it answers
+            print(announce(broker), flush=True)  # noqa: T201 - the line that says it answers
             await stop.wait()
         finally:
             await broker.stop()

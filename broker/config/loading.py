@@ -120,11 +120,13 @@ def _read(file: str) -> Iterable[Setting]:
         raise ConfigError(f"{file}: {error.strerror or error}") from None
     name = os.path.basename(file)
     return [
-        Setting(entry.key, entry.value, f"{name}:{entry.line}") for entry in parse_properties(_decode(content), name)
+        Setting(entry.key, entry.value, f"{name}:{entry.line}")
+        for entry in parse_properties(decode_properties(content), name)
     ]
 
 
-def _decode(content: bytes) -> str:
+def decode_properties(content: bytes) -> str:
+    """The text of a properties file."""
     # Java reads Latin-1 there; whoever writes a path beyond ASCII today writes UTF-8 and means it.
     try:
         return content.decode("utf-8-sig")
