@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..protocol.errors import ProtocolError
 from ..protocol.frames import FrameSplitter, FrameTooLargeError
+from .direct_send import DIRECT_FROM_BYTES, DirectSend
 from .dispatch import response_parts
 from .request import ConnectionInfo, Deferred
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..protocol.primitives import Buffer
     from ..protocol.schema import Message
+    from ..storage.file_records import FileRecords
     from .dispatch import Dispatcher, Exchange
     from .request import RequestContext
 
@@ -34,7 +36,6 @@ _WRITE_BUFFER_BYTES = 1024 * 1024
 _BACKLOG_FRAMES = 64
 _BACKLOG_BYTES = 1024 * 1024
 _TAIL_FROM_BYTES = 64 * 1024
-_FLUSH_FROM_BYTES = 64 * 1024
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -66,9 +67,10 @@ class Connection(asyncio.BufferedProtocol):
         self._writing_paused = False
         self._reading_paused = False
         self._closing = False
-        self._outgoing: list[Buffer] = []
+        self._outgoing: list[Buffer | FileRecords] = []
         self._outgoing_bytes = 0
-        self.last_active_s = self._loop.time()
+        self._sending: DirectSend | None = None
+        self._received_s = self._loop.time()
         self.info: ConnectionInfo = None  # type: ignore[assignment] # until the connection is made
 
     # What the transport calls
@@ -98,7 +100,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Handle every request that is complete now, and send what they were answered together."""
-        self.last_active_s = self._loop.time()
+        self._received_s = self._loop.time()
         try:
             if self._receiving_into_tail:
                 frame = self._splitter.filled(nbytes)
@@ -123,12 +125,20 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._writing_paused = False
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        self._flush()
+        if self._closing and self._sending is None:
+            # Not now: the transport is in the middle of its own work when it calls.
+            self._loop.call_soon(self._transport.close)
         self._loop.call_soon(self._drain_backlog)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was parked."""
         self._closing = True
         self._backlog.clear()
+        if self._sending is not None:
+            self._sending.abandon()
+            self._sending = None
         parked, self._parked = self._parked, None
         if parked is not None:
             parked.abandon()
@@ -201,17 +211,51 @@ class Connection(asyncio.BufferedProtocol):
         parts, size_bytes = response_parts(exchange, response)
         self._outgoing += parts
         self._outgoing_bytes += size_bytes
-        if self._outgoing_bytes >= _FLUSH_FROM_BYTES:
+        if self._outgoing_bytes >= DIRECT_FROM_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        """Hand everything that was answered to the transport in one call."""
+        """Send everything that was answered: a little through the transport in one call, much directly."""
         outgoing = self._outgoing
-        if outgoing:
-            self._outgoing = []
-            self._outgoing_bytes = 0
-            if not self._transport.is_closing():
-                self._transport.writelines(outgoing)
+        if not outgoing or self._writing_paused:
+            return
+        if self._outgoing_bytes >= DIRECT_FROM_BYTES and self._transport.get_write_buffer_size():
+            # It must leave before. This pauses writing until it has; `resume_writing` comes back here.
+            self._transport.set_write_buffer_limits(high=0)
+            return
+        is_large = self._outgoing_bytes >= DIRECT_FROM_BYTES
+        self._outgoing = []
+        self._outgoing_bytes = 0
+        if self._transport.is_closing():
+            return
+        if is_large:
+            self._send_directly(outgoing)
+        else:
+            self._transport.writelines(outgoing)  # type: ignore[arg-type] # what lies in a file is never little
+
+    def _send_directly(self, parts: list[Buffer | FileRecords]) -> None:
+        try:
+            self._sending = DirectSend(self.descriptor, parts, self._loop, self._sent_directly, self._sending_failed)
+        except OSError as error:
+            self._sending_failed(error)
+            return
+        self._writing_paused = True
+        self._sending.go_on()
+
+    def _sent_directly(self) -> None:
+        self._sending = None
+        self._writing_paused = False
+        self._received_s = self._loop.time()
+        if self._closing:
+            self._transport.close()
+        elif self._backlog or self._reading_paused:
+            self._loop.call_soon(self._drain_backlog)
+
+    def _sending_failed(self, error: OSError) -> None:
+        self._sending = None
+        level = logging.DEBUG if isinstance(error, ConnectionError) else logging.WARNING
+        logger.log(level, "the connection %s ends: a response could not be sent: %s", self, error)
+        self.abort()
 
     def _pause_reading(self) -> None:
         if not self._reading_paused and not self._transport.is_closing():
@@ -224,6 +268,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     # Ends
+
+    @property
+    def last_active_s(self) -> float:
+        """When the client last sent or took something, on the loop's clock."""
+        return self._received_s if self._sending is None else max(self._received_s, self._sending.last_active_s)
 
     @property
     def is_parked(self) -> bool:
@@ -241,6 +290,14 @@ class Connection(asyncio.BufferedProtocol):
         socket = None if self._transport is None else self._transport.get_extra_info("socket")
         return -1 if socket is None else int(socket.fileno())
 
+    def close_idle(self) -> None:
+        """End the connection of a client that neither asks nor reads."""
+        if self._writing_paused:
+            logger.info("closing the connection %s: it read nothing for connections.max.idle.ms", self)
+            self.abort()
+        else:
+            self.close("it was idle for connections.max.idle.ms")
+
     def close(self, reason: str, level: int = logging.INFO) -> None:
         """End the connection after what is already answered has been sent; the reason goes into the log."""
         if self._closing:
@@ -248,7 +305,8 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         logger.log(level, "closing the connection %s: %s", self, reason)
         self._flush()
-        self._transport.close()
+        if not self._writing_paused:  # else when everything is sent
+            self._transport.close()
 
     def abort(self) -> None:
         """End the connection at once, as at the broker's stop."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..protocol.primitives import Buffer
     from ..protocol.schema import Message
+    from ..storage.file_records import FileRecords
     from .api_table import Api
     from .request import ConnectionInfo, Deferred
     from .runtime.commit_barrier import CommitBarrier
@@ -84,8 +85,8 @@ class Dispatcher:
         return Exchange(context, answer, _PLAIN_HEAD)
 
 
-def response_parts(exchange: Exchange, response: Message) -> tuple[list[Buffer], int]:
-    """The frame of a response, in pieces, and its bytes; record batches are in it by reference."""
+def response_parts(exchange: Exchange, response: Message) -> tuple[list[Buffer | FileRecords], int]:
+    """The frame of a response, in pieces, and its bytes; record batches are in it by reference, or in their file."""
     parts = encode_parts(response, exchange.context.api_version)
     head = exchange.head
     size = head.size - LENGTH_BYTES + sum(map(len, parts))

@@ -190,13 +190,15 @@ class Server:
             oldest = loop.time() - idle_s_max
             for connection in list(self._connections):
                 if connection.last_active_s < oldest and not connection.is_parked:
-                    connection.close("it was idle for connections.max.idle.ms")
+                    connection.close_idle()
 
 
 def _bound_socket(host: str, port: int, pending_connections_max: int) -> socket.socket:
     """A TCP socket on the address; without a host on all addresses, both families where there are both."""
     family, address = _resolve(host, port)
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol by name: asyncio sets TCP_NODELAY on connections of such sockets only, and without it the end of a
+    # response may wait 40 ms for the client's delayed acknowledgement.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setblocking(False)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

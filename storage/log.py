@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from ..protocol.errors import ErrorCode
-from ..protocol.record_batch import CorruptBatch, read_headers, stamp
+from ..protocol.record_batch import CorruptBatch, read_header, stamp
 from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
 from .cleaned_segment import SegmentSource, swap_in
 from .log_segments import LogSegments
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .append import TimestampedOffset
     from .cleaned_segment import CleanedSegment
     from .environment import StorageEnvironment
+    from .file_records import FileRecords
     from .leader_epochs import LeaderEpochs
     from .log_config import LogConfig
     from .producer_snapshots import ProducerSnapshots
@@ -198,21 +199,26 @@ class Log:
 
     def _append_trusted(self, records: memoryview, leader_epoch: int, now_ms: int, origin: AppendOrigin) -> Appended:
         before = self.log_end_offset
-        appended = []
+        base_offset = -1
+        position, end = 0, len(records)
+        if not end:
+            raise AppendError(ErrorCode.INVALID_RECORD, f"Nothing to append to {self.name}")
         try:
-            for position, header in read_headers(records):
+            while position < end:
+                header = read_header(records, position)
                 batch = records[position : position + header.size_bytes]
                 check_batch(batch, header, self.name, self.config, origin)
-                appended.append(self._append_trusted_batch(batch, header, leader_epoch, now_ms, origin))
+                appended = self._append_trusted_batch(batch, header, leader_epoch, now_ms, origin)
+                position += header.size_bytes
+                if base_offset < 0:
+                    base_offset = appended.base_offset
         except (AppendError, CorruptBatch) as error:
-            if appended:
+            if base_offset >= 0:
                 self.truncate_to(before, now_ms)
             if isinstance(error, CorruptBatch):
                 raise AppendError(ErrorCode.CORRUPT_MESSAGE, f"{error} in topic partition {self.name}") from error
             raise
-        if not appended:
-            raise AppendError(ErrorCode.INVALID_RECORD, f"Nothing to append to {self.name}")
-        return appended[-1]._replace(base_offset=appended[0].base_offset)
+        return appended if appended.base_offset == base_offset else appended._replace(base_offset=base_offset)
 
     def _append_trusted_batch(
         self, batch: memoryview, header: BatchHeader, leader_epoch: int, now_ms: int, origin: AppendOrigin
@@ -330,12 +336,12 @@ class Log:
 
     # ------------------------------------------------------------------ read
 
-    def read(self, offset: int, max_bytes: int, *, up_to_offset: int, min_one_batch: bool) -> bytes:
+    def read(self, offset: int, max_bytes: int, *, up_to_offset: int, min_one_batch: bool) -> bytes | FileRecords:
         """Batches from the one that holds `offset`, as they lie in its segment.
 
         Ends before `up_to_offset` (high watermark or last stable offset), at the end of the segment, or after
         `max_bytes` in the middle of a batch; a first batch that is larger comes whole with `min_one_batch`, else
-        nothing does. Raises OffsetOutOfRange, OSError.
+        nothing does. Many bytes are not read but told where they lie. Raises OffsetOutOfRange, OSError.
         """
         if offset < self.log_start_offset or offset > self.log_end_offset:
             raise OffsetOutOfRange(offset, self.log_start_offset, self.log_end_offset)

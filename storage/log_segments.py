@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..protocol.record_batch import BatchHeader
     from .append import TimestampedOffset
+    from .file_records import FileRecords
     from .segment import Segment
     from .txn_index import AbortedTxn
 
@@ -94,7 +95,7 @@ class LogSegments:
 
     def read(
         self, offset: int, max_bytes: int, *, up_to_offset: int, log_end_offset: int, min_one_batch: bool
-    ) -> bytes:
+    ) -> bytes | FileRecords:
         """As `Log.read`, for an offset that is in the log. Raises OSError."""
         segments = self._segments
         if offset >= self.active.base_offset:

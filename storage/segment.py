@@ -7,6 +7,7 @@ Kafka: `LogSegment`, `FileRecords`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import struct
@@ -16,6 +17,7 @@ from ..protocol.record_batch import HEADER_BYTES, BatchHeader, CorruptBatch, rea
 from ..protocol.records import read_records
 from .append import TimestampedOffset
 from .batch_reader import BatchReader
+from .file_records import STRETCH_FROM_BYTES, FileRecords
 from .files import OpenFile, create_file, remove_if_present, write_whole
 from .offset_index import MAX_RELATIVE_OFFSET, CorruptIndex, OffsetIndex
 from .segment_indexes import INDEX_SUFFIX as INDEX_SUFFIX
@@ -46,9 +48,10 @@ CHUNK_BYTES = 1 << 20
 # All that finding a position needs of a header: base offset, length, last offset delta. A whole one costs four times
 # that, and a look-up passes some dozens.
 _OFFSETS = struct.Struct(">qi11xi")
-_LENGTH = struct.Struct(">8xi")
-_LENGTH_OVERHEAD = 12
-_MIN_LENGTH = HEADER_BYTES - _LENGTH_OVERHEAD
+# A batch's base offset, and its length without these two.
+_HEAD = struct.Struct(">qi")
+_HEAD_BYTES = _HEAD.size
+_MIN_LENGTH = HEADER_BYTES - _HEAD_BYTES
 _LOG = logging.getLogger(__name__)
 
 
@@ -341,8 +344,10 @@ class Segment:
 
     # ------------------------------------------------------------------ reading
 
-    def read(self, offset: int, max_bytes: int, end: tuple[int, int], *, min_one_batch: bool) -> bytes | None:
-        """Bytes from the batch that holds `offset`; None when all batches are before it.
+    def read(
+        self, offset: int, max_bytes: int, end: tuple[int, int], *, min_one_batch: bool
+    ) -> bytes | FileRecords | None:
+        """Bytes from the batch that holds `offset`, or where they lie; None when all batches are before it.
 
         `end` is the first offset that may not be read any more, and its position.
 
@@ -354,21 +359,21 @@ class Segment:
         available = end[1] - position
         if available <= 0:
             return b""
-        data = os.pread(self.log.descriptor, min(max_bytes, available), position)
-        size = self._first_batch_bytes(data, position)
-        if size > len(data):
+        wanted = min(max_bytes, available)
+        head_bytes = max(wanted, _HEAD_BYTES) if wanted < STRETCH_FROM_BYTES else _HEAD_BYTES
+        data = os.pread(self.log.descriptor, head_bytes, position)
+        base_offset, length = _HEAD.unpack_from(data)
+        size = length + _HEAD_BYTES
+        if size > wanted:
             if not min_one_batch:
                 return b""
-            data = os.pread(self.log.descriptor, min(size, available), position)
-        if len(data) == available:
+            wanted = min(size, available)
+        if wanted == available:
             self._reader_offset, self._reader_position = end
-        return data
-
-    def _first_batch_bytes(self, data: bytes, position: int) -> int:
-        if len(data) < _LENGTH_OVERHEAD:
-            data = os.pread(self.log.descriptor, _LENGTH_OVERHEAD, position)
-        length: int = _LENGTH.unpack_from(data)[0]
-        return length + _LENGTH_OVERHEAD
+        if wanted >= STRETCH_FROM_BYTES:
+            with contextlib.suppress(OSError):  # no descriptor is left: a reader is served all the same
+                return FileRecords(self.log.descriptor, self.log.path, position, wanted, base_offset)
+        return data if len(data) == wanted else os.pread(self.log.descriptor, wanted, position)
 
     def position_of(self, offset: int) -> int | None:
         """Where the first batch begins whose last offset is at least `offset`; None when there is none.
@@ -392,7 +397,7 @@ class Segment:
                     raise CorruptBatch(f"{log.path}: no batch at position {position + at}")
                 if base_offset + delta >= offset:
                     return position + at
-                at += length + _LENGTH_OVERHEAD
+                at += length + _HEAD_BYTES
             if not at:
                 raise CorruptBatch(f"{log.path}: it ends at {position + len(chunk)} instead of {self.size}")
             position += at

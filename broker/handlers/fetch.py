@@ -16,7 +16,7 @@ Version notes: 5 carries log start offsets, 7 sessions (KIP-227), 9 leader epoch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.fetch import (
@@ -29,6 +29,7 @@ from ...protocol.messages.fetch import (
 from ...protocol.primitives import ZERO_UUID
 from ...protocol.record_batch import CorruptBatch
 from ...storage.append import OffsetOutOfRange
+from ...storage.file_records import FileRecords
 from ..request import Deferred
 from ..runtime.long_poll import Watch
 
@@ -172,7 +173,7 @@ class _Fetch:
                 and wanted.log_start_offset == log.log_start_offset
             ):
                 return None
-            records = b""
+            records: bytes | FileRecords = b""
         else:
             max_bytes = wanted.max_bytes if wanted.max_bytes < left else left
             if max_bytes < 0:
@@ -189,7 +190,8 @@ class _Fetch:
             last_stable_offset=stable_offset,
             log_start_offset=log.log_start_offset,
             aborted_transactions=aborted,
-            records=records,
+            # The type is a reader's: who writes the response knows of files too.
+            records=cast("bytes", records),
         )
 
     def _problem(self, wanted: CachedPartition, partition: Partition) -> ErrorCode | None:
@@ -260,9 +262,12 @@ def _diverging_epoch(partition: Partition, wanted: CachedPartition) -> EpochEndO
     return None
 
 
-def _aborted(partition: Partition, fetch_offset: int, records: bytes) -> list[AbortedTransaction]:
+def _aborted(partition: Partition, fetch_offset: int, records: bytes | FileRecords) -> list[AbortedTransaction]:
     """The aborted transactions that overlap what is returned. Raises OSError, CorruptBatch."""
-    batch_offset = int.from_bytes(records[:_OFFSET_BYTES], "big")
+    if isinstance(records, FileRecords):
+        batch_offset = records.base_offset
+    else:
+        batch_offset = int.from_bytes(records[:_OFFSET_BYTES], "big")
     return [
         AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
         for aborted in partition.log.aborted_in(fetch_offset, batch_offset, len(records))

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...protocol.messages.fetch import FetchResponse
+    from ...storage.file_records import FileRecords
     from ..clock import Clock
     from ..request import Deferred
     from .partitions import Partition
     from .timers import TimerHandle, Timers
 
-ReadCache = dict[tuple["Partition", int, int, int, bool], bytes]
+ReadCache = dict[tuple["Partition", int, int, int, bool], "bytes | FileRecords"]
 """What was read for one event: by partition, and by the arguments of `Log.read`."""
 
 _COMPACT_ABOVE = 1024

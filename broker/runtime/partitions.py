@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from ...protocol.compression import MissingCodec
 from ...protocol.errors import ErrorCode
 from ...storage.append import AppendError, AppendOrigin, OffsetOutOfRange
+from ...storage.file_records import FileRecords
 from ...storage.log_sync import is_disk_full
 from ...storage.unavailable_log import UnavailableLog
 from ..metadata.cluster_metadata import MetadataListener
@@ -138,18 +139,23 @@ class Partition:
 
     def read(
         self, offset: int, max_bytes: int, end_offset: int, min_one_batch: bool, cache: ReadCache | None = None
-    ) -> bytes:
+    ) -> bytes | FileRecords:
         """Read as `Log.read` does; readers that share a cache and stand at the same place share the bytes.
 
         Raises OffsetOutOfRange, OSError, CorruptBatch.
         """
         if cache is None:
-            return self.log.read(offset, max_bytes, up_to_offset=end_offset, min_one_batch=min_one_batch)
+            return self._read(offset, max_bytes, end_offset, min_one_batch)
         key = (self, offset, max_bytes, end_offset, min_one_batch)
         records = cache.get(key)
         if records is None:
-            records = self.log.read(offset, max_bytes, up_to_offset=end_offset, min_one_batch=min_one_batch)
-            cache[key] = records
+            records = cache[key] = self._read(offset, max_bytes, end_offset, min_one_batch)
+        return records
+
+    def _read(self, offset: int, max_bytes: int, end_offset: int, min_one_batch: bool) -> bytes | FileRecords:
+        records = self.log.read(offset, max_bytes, up_to_offset=end_offset, min_one_batch=min_one_batch)
+        if type(records) is FileRecords:
+            records.on_failure = self.read_failed
         return records
 
     def read_failed(self, error: Exception) -> ErrorCode:

@@ -13,7 +13,7 @@ from ottla.broker.runtime.group_configs import GroupConfigs
 from ottla.broker.runtime.group_coordinators import GroupCoordinators
 from ottla.broker.runtime.partitions import Partitions
 from ottla.broker.runtime.timers import Timers
-from ottla.protocol.compiler import decode, encode
+from ottla.protocol.compiler import decode, encode, encode_parts
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.recovery import open_log
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ottla.protocol.schema import Message
     from ottla.storage.log import Log
     from ottla.storage.log_config import LogConfig
+from ottla.storage.file_records import FileRecords
 
 OFFSETS_TOPIC = "__consumer_offsets"
 
@@ -143,4 +144,8 @@ class GroupBroker(MetadataBroker):
 def arrived(answer: Any, version: int) -> Any:
     """A response after its way over the wire; of a Deferred one what it has been completed with, or None."""
     response = answer.response if isinstance(answer, Deferred) else answer
-    return None if response is None else decode(type(response), encode(response, version), version)
+    if response is None:
+        return None
+    parts = encode_parts(response, version)
+    sent = b"".join(part.read() if isinstance(part, FileRecords) else part for part in parts)
+    return decode(type(response), sent, version)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ottla.protocol.record_batch import CorruptBatch, read_header
+from ottla.storage.file_records import FileRecords
 from ottla.storage.files import OS_FILES, Descriptors, OsFiles
 from ottla.storage.log_config import LogConfig
 from ottla.storage.offset_index import CorruptIndex
@@ -111,6 +113,62 @@ class TestBatches:
         assert [next(batches)[2].base_offset for _ in range(9)] == list(range(BASE, BASE + 18, 2))
         with pytest.raises(CorruptBatch):
             next(batches)
+
+
+class TestLargeReads:
+    """Many bytes are told where they lie, and are the same bytes."""
+
+    LARGE = 100_000
+
+    @pytest.fixture
+    def filled(self, tmp_path):
+        segment = new_segment(tmp_path)
+        for offset in range(BASE, BASE + 4):
+            add(segment, offset, value=bytes((offset % 256,)) * self.LARGE)
+        return segment
+
+    def read(self, segment, offset, max_bytes, *, min_one_batch=True):
+        end = (BASE + 4, segment.size)
+        return segment.read(offset, max_bytes, end, min_one_batch=min_one_batch)
+
+    def test_they_are_a_stretch_of_the_file(self, filled):
+        content = Path(filled.log.path).read_bytes()
+        whole = self.read(filled, BASE, 1 << 20)
+        assert isinstance(whole, FileRecords)
+        assert whole.base_offset == BASE
+        assert whole.read() == content
+        part = self.read(filled, BASE + 1, 150_000)
+        assert part.base_offset == BASE + 1
+        start = content.index((BASE + 1).to_bytes(8, "big"))
+        assert part.read() == content[start : start + 150_000]
+
+    def test_a_first_batch_that_is_larger_comes_whole_or_not_at_all(self, filled):
+        for max_bytes in (0, 5, 12, 61, 70_000):
+            batch = self.read(filled, BASE + 2, max_bytes)
+            assert self.LARGE < len(batch) < self.LARGE + 100
+            assert batch.base_offset == BASE + 2
+            assert self.read(filled, BASE + 2, max_bytes, min_one_batch=False) == b""
+
+    def test_a_few_bytes_are_read(self, tmp_path):
+        segment = new_segment(tmp_path)
+        add(segment, BASE)
+        add(segment, BASE + 1)
+        end = (BASE + 2, segment.size)
+        assert segment.read(BASE, 1 << 20, end, min_one_batch=True) == Path(segment.log.path).read_bytes()
+
+    def test_without_a_free_descriptor_they_are_read(self, filled, monkeypatch):
+        def none_left(descriptor: int) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(os, "dup", none_left)
+        assert self.read(filled, BASE, 1 << 20) == Path(filled.log.path).read_bytes()
+
+    def test_they_stay_readable_when_the_segment_is_closed_and_deleted(self, filled):
+        content = Path(filled.log.path).read_bytes()
+        stretch = self.read(filled, BASE, 1 << 20)
+        filled.close()
+        os.unlink(filled.log.path)
+        assert stretch.read() == content
 
 
 class TestIndexing:

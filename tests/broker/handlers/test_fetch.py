@@ -229,3 +229,13 @@ def test_a_disk_that_does_not_read_takes_the_partition_off_line(broker, monkeypa
         assert error_of(broker.fetch(("t", [{}]))) == "KAFKA_STORAGE_ERROR"
     assert error_of(broker.fetch(("t", [{}]))) == "KAFKA_STORAGE_ERROR"
     assert told(broker.fetch(("t", [{"partition": 1}]))) == [(1, 0, SIZE)]
+
+
+def test_a_file_that_fails_while_it_is_sent_takes_the_partition_off_line(broker):
+    broker.produce("t", batch(value=bytes(100_000)), partition=1)
+    partition = broker.partitions.get("t", 1)
+    records = partition.read(3, 1 << 20, 4, min_one_batch=True)
+    assert only(broker.fetch(("t", [{"partition": 1, "fetch_offset": 3}]))).records == records.read()
+    records.failed(OSError(errno.EIO, "Input/output error"))
+    assert error_of(broker.fetch(("t", [{"partition": 1}]))) == "KAFKA_STORAGE_ERROR"
+    assert len(only(broker.fetch(("t", [{}]))).records) == 3 * SIZE
