@@ -11,7 +11,7 @@ import struct
 from .errors import ProtocolError
 from .primitives import uvarint
 from .schema import FRESH, FieldSpec, Struct
-from .source import FIXED_FORMATS, Source, is_flexible, tagged_fields
+from .source import FIXED_FORMATS, FIXED_SIZES, Source, is_flexible, tagged_fields
 
 _STRING_BYTES_MAX = 0x7FFF
 
@@ -170,6 +170,9 @@ class _StructEncoder:
             source.add_to_run("x", None)
             return
         self._flush()
+        if len(known) == 1 and known[0].wire in FIXED_SIZES and not known[0].is_array:
+            self._only_tagged_field(known[0])
+            return
         source.line("tags = []")
         for spec in known:
             self._tagged_field(spec)
@@ -178,6 +181,18 @@ class _StructEncoder:
         source.line("    write(uvarint(tag))")
         source.line("    write(uvarint(sum(map(len, pieces))))")
         source.line("    for piece in pieces: write(piece)")
+
+    def _only_tagged_field(self, spec: FieldSpec) -> None:
+        """One field of fixed size: what stands before it is known."""
+        assert spec.tag is not None
+        source = self.source
+        head = uvarint(1) + uvarint(spec.tag) + uvarint(FIXED_SIZES[spec.wire])
+        source.line(f"if {self._differs(spec)}:")
+        source.line(f"    write({source.constant('head', head)})")
+        packer = source.constant("pack", struct.Struct(">" + FIXED_FORMATS[spec.wire]).pack)
+        source.line(f"    write({packer}(self.{spec.name}))")
+        source.line("else:")
+        source.line("    write(b'\\0')")
 
     def _tagged_field(self, spec: FieldSpec) -> None:
         source = self.source

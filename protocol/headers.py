@@ -74,7 +74,7 @@ def read_request_head(frame: memoryview, flexible_from: Mapping[int, int]) -> Re
             client_id = str(frame[position:end], "utf-8")
             position = end
         if api_version >= flexible_from.get(api_key, _NEVER_FLEXIBLE):
-            position = skip_tagged_fields(frame, position)
+            position = skip_tagged_fields(frame, position) if frame[position] else position + 1
     except (struct.error, IndexError) as error:
         raise ProtocolError("the request ends within its header") from error
     except UnicodeDecodeError as error:

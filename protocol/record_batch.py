@@ -35,6 +35,8 @@ TRANSACTIONAL_BIT = 0x10
 CONTROL_BIT = 0x20
 DELETE_HORIZON_BIT = 0x40
 
+# What a NamedTuple's own constructor ends in; a header is read for each batch.
+_new_tuple = tuple.__new__
 _SEQUENCES = 1 << 31
 _MAX_TIMESTAMP_POSITION = 35
 _OFFSET = struct.Struct(">q")
@@ -124,7 +126,7 @@ def read_header(buffer: Buffer, position: int = 0) -> BatchHeader:
     The records need not be there: compare `size_bytes` with what is.
     """
     try:
-        header = BatchHeader._make(HEADER.unpack_from(buffer, position))
+        header = _new_tuple(BatchHeader, HEADER.unpack_from(buffer, position))
     except struct.error:
         raise CorruptBatch(f"a batch header has {HEADER_BYTES} bytes, not {len(buffer) - position}") from None
     if header.magic != CURRENT_MAGIC:

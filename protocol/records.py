@@ -7,6 +7,7 @@ Kafka: `DefaultRecord`, `DefaultRecordBatch.RecordIterator`, `MemoryRecordsBuild
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from crc32c import crc32c
@@ -45,9 +46,12 @@ _LONG_MIN = -1 << 63
 _VARINT_BITS_MAX = 35
 _VARLONG_BITS_MAX = 70
 _NULL_LENGTH = b"\x01"
+_NO_ATTRIBUTES = b"\x00"
+_NO_HEADERS = b"\x00"
 _UTF8 = "utf-8"
 # Kafka never looks at the bytes of a header key; so they must come out again as they went in.
 _UTF8_ERRORS = "surrogateescape"
+_timestamp_of = itemgetter(1)
 
 
 class RecordHeader(NamedTuple):
@@ -236,24 +240,24 @@ def build_batch(
         attributes |= LOG_APPEND_TIME_BIT
     if delete_horizon_ms is not None:
         attributes |= DELETE_HORIZON_BIT
-    batch = bytearray(HEADER_BYTES) + body
-    HEADER.pack_into(
-        batch,
-        0,
-        base_offset,
-        len(batch) - LOG_OVERHEAD_BYTES,
-        partition_leader_epoch,
-        CURRENT_MAGIC,
-        0,
-        attributes,
-        (records[-1].offset if last_offset is None else last_offset) - base_offset,
-        base_timestamp,
-        max(record.timestamp for record in records) if log_append_time_ms is None else log_append_time_ms,
-        producer_id,
-        producer_epoch,
-        base_sequence,
-        len(records),
+    batch = bytearray(
+        HEADER.pack(
+            base_offset,
+            HEADER_BYTES - LOG_OVERHEAD_BYTES + len(body),
+            partition_leader_epoch,
+            CURRENT_MAGIC,
+            0,
+            attributes,
+            (records[-1].offset if last_offset is None else last_offset) - base_offset,
+            base_timestamp,
+            max(map(_timestamp_of, records)) if log_append_time_ms is None else log_append_time_ms,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            len(records),
+        )
     )
+    batch += body
     batch[CRC_POSITION:ATTRIBUTES_POSITION] = crc32c(memoryview(batch)[ATTRIBUTES_POSITION:]).to_bytes(4, "big")
     return batch
 
@@ -266,33 +270,40 @@ def _encode_records(records: Sequence[Record], base_offset: int, base_timestamp:
         if not previous_delta < delta <= _INT_MAX:
             raise ProtocolError(f"offset {offset} does not ascend in a batch that begins at {base_offset}")
         previous_delta = delta
-        body = bytearray(1)
-        body += _varint(_in_64_bits(timestamp - base_timestamp))
-        body += _varint(delta)
-        _append_nullable_bytes(body, key)
-        _append_nullable_bytes(body, value)
-        body += _varint(len(headers))
-        for header_key, header_value in headers:
-            _append_nullable_bytes(body, header_key.encode(_UTF8, _UTF8_ERRORS))
-            _append_nullable_bytes(body, header_value)
+        timestamp_delta = timestamp - base_timestamp
+        if not _LONG_MIN <= timestamp_delta <= _LONG_MAX:
+            timestamp_delta = _in_64_bits(timestamp_delta)
+        body = b"".join(
+            (
+                _NO_ATTRIBUTES,
+                _varint(timestamp_delta),
+                _varint(delta),
+                _NULL_LENGTH if key is None else _varint(len(key)),
+                key or b"",
+                _NULL_LENGTH if value is None else _varint(len(value)),
+                value or b"",
+                _encode_headers(headers) if headers else _NO_HEADERS,
+            )
+        )
         out += _varint(len(body))
         out += body
     return out
 
 
-def _append_nullable_bytes(out: bytearray, value: bytes | None) -> None:
-    if value is None:
-        out += _NULL_LENGTH
-    else:
-        out += _varint(len(value))
-        out += value
+def _encode_headers(headers: tuple[RecordHeader, ...]) -> bytes:
+    pieces = [_varint(len(headers))]
+    for name, value in headers:
+        key = name.encode(_UTF8, _UTF8_ERRORS)
+        pieces += (_varint(len(key)), key)
+        pieces += (_NULL_LENGTH,) if value is None else (_varint(len(value)), value)
+    return b"".join(pieces)
 
 
 def _varint(value: int) -> bytes:
     """Zigzag varint of a signed number of up to 64 bits."""
-    value = ((value << 1) ^ (value >> 63)) & _LONG_MASK
-    if value < 0x80:
+    if 0 <= value < 0x40:
         return _ONE_BYTE[value]
+    value = ((value << 1) ^ (value >> 63)) & _LONG_MASK
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -301,4 +312,5 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-_ONE_BYTE = [bytes((value,)) for value in range(0x80)]
+# The varints of the numbers from 0 on, which nearly all lengths and offsets in a batch are.
+_ONE_BYTE = [bytes((value << 1,)) for value in range(0x40)]

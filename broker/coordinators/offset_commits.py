@@ -101,7 +101,7 @@ def check_transactional_commit(
 
 def is_metadata_too_large(metadata: str | None, units_max: int) -> bool:
     """Whether the metadata has more UTF-16 units than offset.metadata.max.bytes; that is what Kafka counts."""
-    if metadata is None or len(metadata) * 2 <= units_max:
+    if not metadata or len(metadata) * 2 <= units_max:
         return False
     return len(metadata.encode("utf-16-le")) // 2 > units_max
 
@@ -114,10 +114,12 @@ def commit_records(
     if request.retention_time_ms != _NO_RETENTION:
         expires_ms = now.wall_ms + request.retention_time_ms
     return tuple(
-        offset_commit_record(
-            request.group_id, commit.topic, commit.partition, _commit_value(commit, now.wall_ms, expires_ms)
-        )
-        for commit in commits
+        [
+            offset_commit_record(
+                request.group_id, commit.topic, commit.partition, _commit_value(commit, now.wall_ms, expires_ms)
+            )
+            for commit in commits
+        ]
     )
 
 

@@ -34,8 +34,10 @@ _FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 def handle(request: OffsetCommitRequest, context: RequestContext, services: Services) -> OffsetCommitResponse:
     """Commit what can be committed; what the group says holds for all partitions that exist."""
+    units_max = services.config.offset_metadata_max_bytes
     commits: list[OffsetToCommit] = []
     accepted: list[OffsetCommitResponsePartition] = []
+    too_large: list[OffsetCommitResponsePartition] = []
     answer = OffsetCommitResponse()
     for topic in request.topics:
         image, code = _image(topic, context.api_version, services)
@@ -48,29 +50,18 @@ def handle(request: OffsetCommitRequest, context: RequestContext, services: Serv
                 partition_answer.error_code = code
             elif not 0 <= partition.partition_index < len(image.partitions):
                 partition_answer.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            elif is_metadata_too_large(partition.committed_metadata, units_max):
+                too_large.append(partition_answer)
             else:
                 accepted.append(partition_answer)
                 commits.append(_to_commit(image, partition))
-    if accepted:
-        _commit(request, commits, accepted, context, services)
+    if accepted or too_large:
+        group_code = _ask_group(request, commits, context, services)
+        for partition_answer in accepted:
+            partition_answer.error_code = group_code
+        for partition_answer in too_large:
+            partition_answer.error_code = group_code or ErrorCode.OFFSET_METADATA_TOO_LARGE
     return answer
-
-
-def _commit(
-    request: OffsetCommitRequest,
-    commits: list[OffsetToCommit],
-    answers: list[OffsetCommitResponsePartition],
-    context: RequestContext,
-    services: Services,
-) -> None:
-    """Ask the group, and set its answer for every partition; `commits` and `answers` go in step."""
-    units_max = services.config.offset_metadata_max_bytes
-    fitting = [commit for commit in commits if not is_metadata_too_large(commit.metadata, units_max)]
-    code = _ask_group(request, fitting, context, services)
-    for commit, answer in zip(commits, answers, strict=True):
-        answer.error_code = code
-        if code is ErrorCode.NONE and is_metadata_too_large(commit.metadata, units_max):
-            answer.error_code = ErrorCode.OFFSET_METADATA_TOO_LARGE
 
 
 def _ask_group(

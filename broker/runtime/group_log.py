@@ -60,14 +60,18 @@ class GroupLog:
         With a producer they are part of its transaction. A request that writes is answered when that is committed.
         """
         base_offset = self.partition.log.log_end_offset
-        batch = build_batch(
-            [Record(base_offset + i, now_ms, *encode_record(record)) for i, record in enumerate(records)],
-            base_offset=base_offset,
-            producer_id=NO_PRODUCER_ID if producer is None else producer.producer_id,
-            producer_epoch=-1 if producer is None else producer.epoch,
-            base_sequence=-1 if producer is None else 0,
-            is_transactional=producer is not None,
-        )
+        encoded = [Record(offset, now_ms, *encode_record(record)) for offset, record in enumerate(records, base_offset)]
+        if producer is None:
+            batch = build_batch(encoded, base_offset=base_offset)
+        else:
+            batch = build_batch(
+                encoded,
+                base_offset=base_offset,
+                producer_id=producer.producer_id,
+                producer_epoch=producer.epoch,
+                base_sequence=0,
+                is_transactional=True,
+            )
         appended = self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
         self._commits.wait_for(self.partition)
         return appended.base_offset
