@@ -303,6 +303,8 @@ def _varint(value: int) -> bytes:
     """Zigzag varint of a signed number of up to 64 bits."""
     if 0 <= value < 0x40:
         return _ONE_BYTE[value]
+    if 0 <= value < 0x2000:
+        return bytes((value << 1 & 0x7F | 0x80, value >> 6))
     value = ((value << 1) ^ (value >> 63)) & _LONG_MASK
     out = bytearray()
     while value >= 0x80:
