@@ -266,9 +266,9 @@ class Broker:
     ) -> T:
         """Wait until `condition()` is true and return what it returned; it is tried whenever the broker changes.
 
-        Raises ExpectationFailed after `timeout` seconds, with `message` and what the broker holds. What the broker
-        refuses to tell, like the records of a topic that is not there yet, is not true. In a coroutine, whose event
-        loop must not stand still, use `wait_for_async`.
+        Raises ExpectationFailed after `timeout` seconds, with `message` and what the broker holds. What is not there
+        yet is not true: records of a topic that the broker does not know, a key or an index that raises LookupError.
+        In a coroutine, whose event loop must not stand still, use `wait_for_async`.
         """
         running = self._here()
 

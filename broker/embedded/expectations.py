@@ -31,24 +31,31 @@ _LOOK_AT_LEAST_EVERY_S: Final = 0.05
 def wait_for(changes: ChangeSignal, condition: Callable[[], T], timeout_s: float, explain: Callable[[], str]) -> T:
     """What the condition returned when it was true. Raises ExpectationFailed with what `explain` returns.
 
-    A condition that the broker refuses to answer (a topic that is not there yet) is not true.
+    A condition about what is not there yet (a topic that the broker does not know, a group that is not in the mapping)
+    is not true.
     """
     clock = SystemClock()
     deadline_ms = clock.monotonic_ms() + timeout_s * 1000
-    refusal = ""
+    absent: Exception | None = None
     with closing(changes.watch(_LOOK_AT_LEAST_EVERY_S)) as looks:
         for _ in looks:
             try:
                 outcome = condition()
-            except RequestRefused as refused:
-                refusal = f"{refused}\n"
+            except (RequestRefused, LookupError) as error:
+                absent = error
             else:
-                refusal = ""
+                absent = None
                 if outcome:
                     return outcome
             if clock.monotonic_ms() >= deadline_ms:
                 break
-    raise ExpectationFailed(refusal + explain())
+    raise ExpectationFailed(_absence(absent) + explain()) from absent
+
+
+def _absence(error: Exception | None) -> str:
+    if error is None:
+        return ""
+    return f"{error}\n" if isinstance(error, RequestRefused) else f"{type(error).__name__}: {error}\n"
 
 
 class ExpectedRecords(list[RecordView]):

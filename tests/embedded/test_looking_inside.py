@@ -147,6 +147,16 @@ def test_a_wait_that_fails_says_what_is_there(kafka_broker):
         kafka_broker.wait_for(lambda: kafka_broker.records("absent"), timeout=0)
 
 
+def test_what_cannot_be_looked_up_yet_is_not_true_yet(kafka_broker):
+    threading.Timer(0, lambda: kafka_broker.produce("orders", "one")).start()
+    assert kafka_broker.wait_for(lambda: kafka_broker.records("orders")[0]).value == b"one"
+    kafka_broker.commit("kitchen", "orders", 0)
+    assert kafka_broker.wait_for(lambda: kafka_broker.groups()["kitchen"].offsets["orders", 0].lag == 1)
+    with pytest.raises(ExpectationFailed, match=r"KeyError: 'bar'\nnot true within 0 s") as failed:
+        kafka_broker.wait_for(lambda: kafka_broker.groups()["bar"], timeout=0)
+    assert isinstance(failed.value.__cause__, KeyError)
+
+
 def test_an_error_in_the_condition_is_the_callers(kafka_broker):
     with pytest.raises(ZeroDivisionError):
         kafka_broker.wait_for(lambda: 1 / 0)
