@@ -192,6 +192,8 @@ class BrokerConfig:
 
         ConfigValueError when the result does not hold together; nothing is changed then.
         """
+        if default == self.layers.dynamic_default and broker == self.layers.dynamic_broker:
+            return self
         layers = ConfigLayers(self.layers.static, dict(default), dict(broker))
         check_layers(layers)
         return broker_config(layers, self.own)

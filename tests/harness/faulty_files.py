@@ -9,7 +9,6 @@ A `Fault` makes one call fail, or all from one on.
 
 from __future__ import annotations
 
-import copy
 import errno
 import os
 import threading
@@ -68,8 +67,13 @@ class _File:
         self.unsynced.append((length, None))
 
     def sync(self) -> None:
-        self.durable = bytes(self.content)
-        self.unsynced.clear()
+        if self.unsynced:
+            self.durable = bytes(self.content)
+            self.unsynced.clear()
+
+    def copy(self) -> _File:
+        """Another file with the same content, all of it on the disk."""
+        return _File(bytearray(self.durable), self.durable)
 
 
 @dataclass(eq=False)
@@ -86,8 +90,14 @@ class _Folder:
         self.unsynced.append((old, new, node))
 
     def sync(self) -> None:
-        self.durable = dict(self.entries)
-        self.unsynced.clear()
+        if self.unsynced:
+            self.durable = dict(self.entries)
+            self.unsynced.clear()
+
+    def copy(self) -> _Folder:
+        """Another folder with copies of what is in it on the disk."""
+        entries = {name: node.copy() for name, node in self.durable.items()}
+        return _Folder(entries, dict(entries))
 
 
 _Node = _File | _Folder
@@ -119,7 +129,7 @@ class FaultyFiles(OsFiles):
         self._journal: list[_Step] = []
         self._descriptors: dict[int, int] = {}
         self._start = _read_folder(self.root)
-        self._tree = _Numbered(copy.deepcopy(self._start))
+        self._tree = _Numbered(self._start.copy())
 
     # Faults
 
@@ -241,7 +251,7 @@ class FaultyFiles(OsFiles):
         """Make, in an empty directory, what is left if the power went after so many steps."""
         with self._lock:
             journal = self._journal[:steps]
-        tree = _Numbered(copy.deepcopy(self._start))
+        tree = _Numbered(self._start.copy())
         for step in journal:
             tree.do(step)
         (loss or PowerLoss()).write(tree.nodes[0], target)
@@ -259,11 +269,11 @@ class FaultyFiles(OsFiles):
         self._do(_Step("change", folder, name, "", self._tree.number_of(folder, name)))
 
     def _parent(self, path: str) -> tuple[int, str]:
-        *folders, name = os.path.relpath(path, self._prefix).split(os.sep)
+        *folders, name = path[len(self._prefix) + 1 :].split(os.sep)
         number = 0
         for folder in folders:
             number = self._tree.number_of(number, folder)
-        return number, "" if name == os.curdir else name
+        return number, name
 
     def _is_below(self, path: str) -> bool:
         return path == self._prefix or path.startswith(self._prefix + os.sep)
@@ -274,38 +284,34 @@ class _Numbered:
 
     def __init__(self, root: _Folder) -> None:
         self.nodes: list[_Node] = []
+        self._names: list[str] = []
         self._numbers: dict[int, int] = {}
-        self._take_in(root)
+        self._take_in(root, "")
 
-    def _take_in(self, node: _Node) -> None:
+    def _take_in(self, node: _Node, name: str) -> None:
         self._numbers[id(node)] = len(self.nodes)
         self.nodes.append(node)
+        self._names.append(name)
         if isinstance(node, _Folder):
-            for name in sorted(node.entries):
-                self._take_in(node.entries[name])
+            for entry in sorted(node.entries):
+                self._take_in(node.entries[entry], entry)
 
     def number_of(self, folder: int, name: str) -> int:
         return self._numbers[id(self._folder(folder).entries[name])]
 
     def path_of(self, number: int) -> str:
-        """Where a node lies now, for people."""
-        wanted = self.nodes[number]
-        for folder in self.nodes:
-            if isinstance(folder, _Folder):
-                for name, node in folder.entries.items():
-                    if node is wanted:
-                        return name
-        return "(no name)"
+        """What a node is called now, for people."""
+        return self._names[number] or "(no name)"
 
     def do(self, step: _Step) -> None:
         node = self.nodes[step.node]
         if step.action == "new":
             made: _Node = _File(bytearray(), b"") if step.second == "file" else _Folder({}, {})
-            self._numbers[id(made)] = len(self.nodes)
-            self.nodes.append(made)
+            self._take_in(made, str(step.first))
             self._folder(step.node).change("", str(step.first), made)
         elif step.action == "change":
             self._folder(step.node).change(str(step.first), str(step.second), self.nodes[step.third])
+            self._names[step.third] = str(step.second)
         elif step.action == "sync":
             node.sync()
         elif step.action == "write":
