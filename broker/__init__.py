@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RequestRefused,
         StartFailed,
     )
+    from .embedded.fault import Fault
     from .embedded.options import TopicSpec
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Broker",
     "EmbeddedBrokerError",
     "ExpectationFailed",
+    "Fault",
     "InvalidOption",
     "NotRunning",
     "RequestRefused",
@@ -39,7 +41,7 @@ __all__ = [
     "TopicSpec",
 ]
 
-_HOMES = {"Broker": "broker", "TopicSpec": "options"}
+_HOMES = {"Broker": "broker", "Fault": "fault", "TopicSpec": "options"}
 
 
 def __getattr__(name: str) -> Any:

@@ -204,11 +204,15 @@ class Broker:
 
     def _take_addresses(self) -> Server:
         config = self._config
-        self._server = server = Server(_limits(config), config.socket_listen_backlog_size)
+        self._server = server = self._new_server(_limits(config), config.socket_listen_backlog_size)
         for listener in config.listeners:
             host, port = server.bind(listener.name, listener.host, listener.port)
             self._addresses.append((listener.name, host, port))
         return server
+
+    def _new_server(self, limits: Limits, pending_connections_max: int) -> Server:
+        """What listens; whoever wants connections to fail has another one."""
+        return Server(limits, pending_connections_max)
 
     def _take_directories(self) -> LogDirectories:
         config = self._config

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import os
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,24 +22,27 @@ from .clock_control import ClockControl
 from .ephemeral_home import EphemeralHome, UnsyncedFiles
 from .errors import AlreadyStarted, EmbeddedBrokerError, NotRunning, StartFailed
 from .expectations import ExpectedRecords, wait_for
+from .fault_control import Faults
 from .in_process_client import InProcessClient, new_record
 from .logging_setup import begin_logging
 from .loop_thread import LoopThread
 from .moving_clock import MovingClock
-from .observed_broker import ObservedBroker
+from .observed_broker import ChangeSignal, ObservedBroker
 from .options import broker_config, topic_specs
 from .process import brokers_of_process
 from .reset import configs_now, reset
+from .running import Running
+from .storage_faults import FaultyFiles
 from .summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
+    from .fault import Fault
     from .in_process_client import Headers
     from .options import ConfigValue, Topics
-    from .reset import Configs
     from .views import ConnectionView, GroupView, RecordView, TopicView, TransactionView
 
 T = TypeVar("T")
@@ -57,11 +59,13 @@ class Broker:
         data_dir: str | os.PathLike[str] | None = None,
         port: int = 0,
         log_level: str | None = None,
+        faults: Iterable[Fault] = (),
     ) -> None:
         """`topics` are there from the start: {name: partitions or TopicSpec}, or names.
 
         `config` has Kafka's broker keys. `data_dir` is kept when the broker stops; port 0 is a free one. With
-        `log_level` ("info") the broker's log goes to standard error. Raises InvalidOption.
+        `log_level` ("info") the broker's log goes to standard error. `faults` are in force from the start.
+        Raises InvalidOption.
         """
         self._topics = topic_specs(topics)
         self._config = dict(config or {})
@@ -71,8 +75,11 @@ class Broker:
         self._clock = MovingClock()
         self.clock = ClockControl(self._clock, self._advance_ms)
         """The broker's time, which can be advanced."""
+        self.faults = Faults(self._here)
+        """What goes wrong on demand, and what it has hit."""
+        self._first_faults = list(faults)
         self._process_id: int | None = None
-        self._running: _Running | None = None
+        self._running: Running | None = None
 
     # Life
 
@@ -81,11 +88,11 @@ class Broker:
         if self._process_id is not None:
             raise AlreadyStarted("this broker was started before; make another one")
         self._process_id = os.getpid()
-        self._running = _Running(self._start)
+        self._running = Running(self._start)
         atexit.register(self.stop)
         return self
 
-    def _start(self, running: _Running) -> None:
+    def _start(self, running: Running) -> None:
         undo = running.undo
         undo.callback(begin_logging(self._log_level))
         data_dir = self._data_dir
@@ -95,7 +102,7 @@ class Broker:
             data_dir = home.path
         config = broker_config(self._config, data_dir, self._wanted_port)
         files = OS_FILES if self._data_dir is not None else UnsyncedFiles()
-        running.broker = ObservedBroker(config, self._clock, files)
+        running.broker = ObservedBroker(config, self._clock, FaultyFiles(files), ChangeSignal())
         running.thread = LoopThread("ottla-broker")
         undo.callback(running.thread.end)
         try:
@@ -103,11 +110,14 @@ class Broker:
         except StartError as error:
             raise StartFailed(str(error)) from error
         undo.callback(lambda: running.thread.run(running.broker.stop()))
+        undo.callback(running.thread.thaw)
         brokers_of_process().add(running.broker)
-        undo.callback(brokers_of_process().discard, running.broker)
+        undo.callback(lambda: brokers_of_process().discard(running.broker))
         running.client = InProcessClient(running.broker, running.thread)
         running.first_configs = running.thread.call(lambda: configs_now(running.broker))
         running.client.create_topics(self._topics)
+        for fault in self._first_faults:
+            self.faults.add_to(running, fault)
 
     def stop(self) -> None:
         """Stop, and remove what is not kept; harmless when that was done before, and in a forked child."""
@@ -134,7 +144,7 @@ class Broker:
     ) -> None:
         await asyncio.to_thread(self.stop)
 
-    def _here(self) -> _Running:
+    def _here(self) -> Running:
         """The running broker. Raises NotRunning."""
         if self._process_id is None:
             raise NotRunning("the broker is not started; use `with`, or call start()")
@@ -163,6 +173,7 @@ class Broker:
         """
         running = self._here()
         specs = topic_specs(self._topics if topics is None else topics)
+        self.faults.clear()
 
         def empty() -> None:
             self._clock.return_to_real_time()
@@ -175,6 +186,7 @@ class Broker:
 
     def _advance_ms(self, elapsed_ms: int) -> None:
         running = self._here()
+        running.thread.check_awake()
         running.thread.call(lambda: running.broker.move_clock(self._clock, elapsed_ms))
 
     # Where it is
@@ -226,8 +238,8 @@ class Broker:
         return self._look(lambda broker: connection_views.connections(broker.connections))
 
     def describe(self) -> str:
-        """Topics with their last records, groups, transactions and connections, as text for people."""
-        return self._look(summary)
+        """Topics with their last records, groups, transactions, connections and faults, as text for people."""
+        return "\n".join([self._look(summary), self.faults.describe()])
 
     def _look(self, look: Callable[[ObservedBroker], T]) -> T:
         running = self._here()
@@ -296,19 +308,3 @@ class Broker:
         """
         self._here()
         return ExpectedRecords(self, topic, count, timeout)
-
-
-class _Running:
-    """What is there between start and stop."""
-
-    broker: ObservedBroker
-    thread: LoopThread
-    client: InProcessClient
-    first_configs: Configs
-
-    def __init__(self, start: Callable[[_Running], None]) -> None:
-        """Call `start`, which leaves in `undo` what ends it; when it raises that is done at once."""
-        self.undo = contextlib.ExitStack()
-        with self.undo:
-            start(self)
-            self.undo = self.undo.pop_all()

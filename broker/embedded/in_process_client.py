@@ -61,12 +61,13 @@ class InProcessClient:
 
     def send(self, request: Message, version: int) -> Any:
         """The response to a request. Raises EmbeddedBrokerError when the broker closes the connection instead."""
+        self._thread.check_awake()
         frame = memoryview(bytearray(_frame(request, version)))
         return self._thread.ask(partial(self._dispatch, frame))
 
     def _dispatch(self, frame: memoryview, future: Future[Message]) -> None:
         assert self._broker.dispatcher is not None
-        exchange = self._broker.dispatcher.dispatch(frame, _connection(future))
+        exchange = self._broker.dispatcher.dispatch_as_ever(frame, _connection(future))
         answer = exchange.answer
         if isinstance(answer, Deferred):
             answer.when_complete(future.set_result)
@@ -78,6 +79,7 @@ class InProcessClient:
     def create_topics(self, topics: Mapping[str, TopicSpec], *, before: Callable[[], None] | None = None) -> None:
         """Make topics, in the turn of the loop in which `before` was called. RequestRefused for the first refused."""
         request = CreateTopicsRequest(topics=[_creatable(name, spec) for name, spec in topics.items()])
+        self._thread.check_awake()
         frame = memoryview(bytearray(_frame(request, _CREATE_TOPICS_VERSION)))
 
         def ask(future: Future[Any]) -> None:

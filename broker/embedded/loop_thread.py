@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from concurrent.futures import Future
 from functools import partial
@@ -25,6 +26,7 @@ class LoopThread:
         self._lock = threading.Lock()
         self._unanswered: set[Future[Any]] = set()
         self._is_over = False
+        self._frozen: queue.SimpleQueue[Callable[[], None] | None] | None = None
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -51,11 +53,60 @@ class LoopThread:
             if self._is_over:
                 raise NotRunning("the broker is stopped")
             self._unanswered.add(future)
-            self.loop.call_soon_threadsafe(partial(_ask, ask, future))
+            if self._frozen is not None:
+                self._frozen.put(partial(_ask, ask, future))
+            else:
+                self.loop.call_soon_threadsafe(partial(_ask, ask, future))
         try:
             return future.result()
         finally:
             self._unanswered.discard(future)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the loop stands still."""
+        return self._frozen is not None
+
+    def check_awake(self) -> None:
+        """Raise EmbeddedBrokerError while the loop stands still."""
+        if self.is_frozen:
+            raise EmbeddedBrokerError("the broker is frozen and can only be looked at; remove the fault first")
+
+    def freeze(self, seconds: float | None, thawed: Callable[[], None]) -> None:
+        """Let the loop stand still from its next turn on, until `thaw` or for so long; to be called on the loop.
+
+        What other threads ask meanwhile is answered all the same, by the thread that stands still. `thawed` is called
+        on the loop at the end.
+        """
+        with self._lock:
+            asked: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+            self._frozen = asked
+        self.loop.call_soon(self._stand_still, asked, seconds, thawed)
+
+    def _stand_still(
+        self,
+        asked: queue.SimpleQueue[Callable[[], None] | None],
+        seconds: float | None,
+        thawed: Callable[[], None],
+    ) -> None:
+        end_s = None if seconds is None else self.loop.time() + seconds
+        try:
+            while (act := asked.get(timeout=None if end_s is None else max(end_s - self.loop.time(), 0))) is not None:
+                act()
+        except queue.Empty:
+            pass  # the time is over
+        with self._lock:
+            self._frozen = None
+        while not asked.empty():
+            if (act := asked.get()) is not None:
+                act()
+        thawed()
+
+    def thaw(self) -> None:
+        """Let the loop go on, if it stands still."""
+        with self._lock:
+            if self._frozen is not None:
+                self._frozen.put(None)
 
     def end(self) -> None:
         """Stop the loop and close it; who still waits for an answer is told that there is none."""

@@ -9,26 +9,31 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import app
 from ..dispatch import Dispatcher
 from ..runtime.disk_threads import DiskThreads
+from .errors import NotRunning
+from .refusing_server import RefusingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from concurrent.futures import Future
 
-    from ...storage.files import Files
     from ..api_table import Api
     from ..clock import Clock
     from ..config import BrokerConfig
     from ..connection import Connection
     from ..dispatch import Exchange
     from ..request import ConnectionInfo
+    from ..runtime.commit_barrier import CommitBarrier
     from ..runtime.log_directories import LogDirectories
+    from ..server import Limits, Server
     from ..services import Services
     from .moving_clock import MovingClock
+    from .storage_faults import FaultyFiles
 
 # What is due may make other things due at once; what goes on like that for ever is left to the loop.
 _ROUNDS_MAX: Final = 1000
@@ -66,22 +71,32 @@ class ChangeSignal:
 
 
 class ObservedBroker(app.Broker):
-    """A broker that tells when something may have changed."""
+    """A broker that tells when something may have changed, and to which something may happen."""
 
-    def __init__(self, config: BrokerConfig, clock: Clock, files: Files) -> None:
+    def __init__(self, config: BrokerConfig, clock: Clock, files: FaultyFiles, changes: ChangeSignal) -> None:
         super().__init__(config, clock, files)
-        self.changes = ChangeSignal()
-        self.dispatcher: Dispatcher | None = None
+        self.changes = changes
+        self.files = files
+        self.dispatcher: ObservedDispatcher | None = None
+        self._threads: list[_ObservedThreads] = []
+        self._is_dead = False
 
     def _new_dispatcher(self, apis: Mapping[int, Api], services: Services) -> Dispatcher:
-        self.dispatcher = _ObservedDispatcher(apis, services, self._commits)
-        self.dispatcher.tell = self.changes.tell
+        self.dispatcher = ObservedDispatcher(apis, services, self._commits, self.changes.tell)
         return self.dispatcher
+
+    def _new_server(self, limits: Limits, pending_connections_max: int) -> Server:
+        return RefusingServer(limits, pending_connections_max)
 
     def _new_disk_threads(self, count: int, name: str) -> DiskThreads:
         threads = _ObservedThreads(asyncio.get_running_loop(), count, name)
         threads.tell = self.changes.tell
+        self._threads.append(threads)
         return threads
+
+    def _wake_at(self, deadline_ms: int) -> None:
+        if not self._is_dead:
+            super()._wake_at(deadline_ms)
 
     def _run_due(self) -> None:
         super()._run_due()
@@ -89,8 +104,9 @@ class ObservedBroker(app.Broker):
 
     @property
     def services(self) -> Services:
-        """The parts of a broker that has started."""
-        assert self._services is not None
+        """The parts of a broker that has started. Raises NotRunning."""
+        if self._services is None or self._is_dead:
+            raise NotRunning("the broker was killed and is not back yet")
         return self._services
 
     @property
@@ -126,22 +142,93 @@ class ObservedBroker(app.Broker):
             os.dup2(null, descriptor, inheritable=False)
         os.close(null)
 
+    # What may happen to it
 
-class _ObservedDispatcher(Dispatcher):
-    tell: Callable[[], None]
+    def use_handlers(self, replaced: Callable[[Mapping[int, Api]], Mapping[int, Api]] | None) -> None:
+        """Let clients be served by other handlers; None: by the ordinary ones."""
+        assert self.dispatcher is not None
+        self.dispatcher.replace_handlers(replaced)
+
+    def refuse_connections(self, *, refused: bool) -> None:
+        """Take no new connections, or take them again."""
+        assert isinstance(self._server, RefusingServer)
+        if refused and not self._server.is_refusing:
+            self._server.refuse()
+        elif not refused and self._server.is_refusing:
+            self._server.listen_again()
+
+    async def die(self) -> None:
+        """End as by kill -9: nothing of it runs any more or reaches the disk, and what it held is given back."""
+        self._is_dead = self.files.is_dead = True
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+        if self._cleaner is not None:
+            self._cleaner.stop()
+        assert self._server is not None
+        for connection in self._server.connections:
+            connection.abort()
+        await self._server.stop()
+        for threads in self._threads:
+            await threads.die()
+        for directory in self.directories.directories:
+            for log in directory.logs.values():
+                for segment in log.segments:
+                    segment.log.close()
+        self.directories.unlock()
+
+    def next_life(self) -> ObservedBroker:
+        """A broker like this one that was killed, on the same data and addresses."""
+        listeners = tuple(
+            listener._replace(port=port)
+            for listener, (_, _, port) in zip(self._config.listeners, self._addresses, strict=True)
+        )
+        config = replace(self._config, listeners=listeners)
+        return ObservedBroker(config, self._clock, self.files.of_next_life(), self.changes)
+
+
+class ObservedDispatcher(Dispatcher):
+    """Tells after each request; hands those of clients to whoever serves them now."""
+
+    def __init__(
+        self, apis: Mapping[int, Api], services: Services, commits: CommitBarrier, tell: Callable[[], None]
+    ) -> None:
+        super().__init__(apis, services, commits)
+        self._tell = tell
+        self._serve = super().dispatch
 
     def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
-        exchange = super().dispatch(frame, connection)
-        self.tell()
+        """Handle a client's request."""
+        exchange = self._serve(frame, connection)
+        self._tell()
         return exchange
+
+    def dispatch_as_ever(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
+        """Handle a request with the ordinary handlers."""
+        exchange = super().dispatch(frame, connection)
+        self._tell()
+        return exchange
+
+    def replace_handlers(self, replaced: Callable[[Mapping[int, Api]], Mapping[int, Api]] | None) -> None:
+        """Serve clients with other handlers than the ordinary ones; None: with those again."""
+        if replaced is None:
+            self._serve = super().dispatch
+        else:
+            self._serve = Dispatcher(replaced(self._apis), self._services, self._commits).dispatch
 
 
 class _ObservedThreads(DiskThreads):
     tell: Callable[[], None]
+    is_dead = False
 
     def start_all(self) -> None:
         """Start none: most brokers are gone before there is work for them."""
 
     def _bring_back(self, ended: Future[Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
-        super()._bring_back(ended, done, failed)
-        self.tell()
+        if not self.is_dead:
+            super()._bring_back(ended, done, failed)
+            self.tell()
+
+    async def die(self) -> None:
+        """Bring nothing back any more, and wait until no thread does anything."""
+        self.is_dead = True
+        await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)

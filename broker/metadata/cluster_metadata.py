@@ -26,6 +26,7 @@ from .quorum_state import read_quorum_state
 from .refusal import Refused
 from .registration import (
     BrokerIdentity,
+    election,
     election_records,
     fencing_record,
     first_feature_records,
@@ -286,6 +287,11 @@ class ClusterMetadata:
         logger.info("topic %s has %d partitions, %d before", topic.name, count, first_index)
         for listener in self.listeners:
             listener.partitions_added(topic, first_index)
+
+    def begin_leader_epoch(self, topic: TopicImage, index: int) -> int:
+        """Let this broker be elected anew as the leader of a partition; the new epoch. Raises Refused."""
+        self._apply([election(topic, topic.partitions[index], self.image.node_id)])
+        return topic.partitions[index].leader_epoch
 
     # Configs, producer ids
 

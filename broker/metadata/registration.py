@@ -98,10 +98,10 @@ def election_records(image: MetadataImage, *, after_crash: bool) -> Iterator[sto
     for topic in image.topics_by_id.values():
         for partition in topic.partitions:
             if partition.replicas == (image.node_id,) and (after_crash or partition.leader != image.node_id):
-                yield _election(topic, partition, image.node_id)
+                yield election(topic, partition, image.node_id)
 
 
-def _election(topic: TopicImage, partition: PartitionImage, node_id: int) -> stored.PartitionChangeRecord:
+def election(topic: TopicImage, partition: PartitionImage, node_id: int) -> stored.PartitionChangeRecord:
     """Make `node_id` the leader; name only what differs, as Kafka's PartitionChangeBuilder does."""
     return stored.PartitionChangeRecord(
         partition_id=partition.index,
