@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...protocol.errors import ErrorCode
+from ...protocol.errors import ErrorCode, ProtocolError
 from ...protocol.messages.join_group import JoinGroupResponse
 from ...storage.append import AppendError
 from ..coordinators.group_effects import Append, Caller, Moment, Reply, append_error
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ..request import RequestContext
     from .commit_barrier import CommitBarrier
     from .group_configs import GroupConfigs
-    from .partitions import Partitions
+    from .partitions import Partition, Partitions
     from .timers import TimerHandle, Timers
 
 logger = logging.getLogger(__name__)
@@ -98,6 +98,7 @@ class GroupCoordinators(MetadataListener):
         self._new_uuid_text = new_uuid_text
         self._commits = commits
         self._hosted: list[HostedShard] = []
+        self._unreadable: set[int] = set()
         self._waiting: dict[int, _Parked] = {}
         self._next_waiter = 0
         self._clean_up_timer: TimerHandle | None = None
@@ -153,13 +154,22 @@ class GroupCoordinators(MetadataListener):
             logger.error("no group is served, since a partition of %s is off line", GROUP_METADATA_TOPIC)
             return
         while (partition := self._partitions.get(GROUP_METADATA_TOPIC, len(self._hosted))) is not None:
-            shard = GroupShard(self._settings, self._configs.consumer, self._topics)
-            hosted = HostedShard(shard, GroupLog(partition, self._commits), {})
+            hosted = self._empty_shard(partition)
+            try:
+                self._load(hosted)
+            except (OSError, ProtocolError) as error:
+                logger.error("%s: its groups are not served, since they cannot be read: %s", partition.name, error)
+                self._unreadable.add(len(self._hosted))
+                hosted = self._empty_shard(partition)
             self._hosted.append(hosted)
-            self._load(hosted)
+
+    def _empty_shard(self, partition: Partition) -> HostedShard:
+        shard = GroupShard(self._settings, self._configs.consumer, self._topics)
+        return HostedShard(shard, GroupLog(partition, self._commits), {})
 
     def _unload(self) -> None:
         hosted_before, self._hosted = self._hosted, []
+        self._unreadable.clear()
         for hosted in hosted_before:
             for timer in hosted.timers.values():
                 timer.handle.cancel()
@@ -204,10 +214,11 @@ class GroupCoordinators(MetadataListener):
             yield from hosted.shard.groups.values()
 
     def hosting(self, group_id: str) -> HostedShard | None:
-        """Where a group lives; None while `__consumer_offsets` is not there."""
+        """Where a group lives; None while `__consumer_offsets` is not there, or where its partition cannot be read."""
         if not self._hosted:
             return None
-        return self._hosted[partition_for(group_id, len(self._hosted))]
+        index = partition_for(group_id, len(self._hosted))
+        return None if index in self._unreadable else self._hosted[index]
 
     # Requests to the group that lives in a shard
 

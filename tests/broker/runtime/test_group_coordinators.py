@@ -167,6 +167,29 @@ def test_sessions_run_again_after_a_crash(broker):
     assert broker.groups.shard_of("g").groups["g"].generation == 2
 
 
+def test_a_partition_that_cannot_be_read_keeps_its_own_groups_away_and_no_others(broker, caplog):
+    other = next(f"g{n}" for n in range(10) if partition_for(f"g{n}", 3) != partition_for("g", 3))
+    assert commit(broker, 42) is ErrorCode.NONE
+    assert commit(broker, 7, group=other) is ErrorCode.NONE
+    broker.groups.stop()
+    damaged = broker.folder / f"{OFFSETS_TOPIC}-{partition_for('g', 3)}" / f"{0:020d}.log"
+    content = bytearray(damaged.read_bytes())
+    content[61] ^= 8  # what the first record says of its length
+    damaged.write_bytes(content)
+    broker.groups.start()
+    assert f"{damaged.parent.name}: its groups are not served, since they cannot be read" in caplog.text
+    assert commit(broker, 43) is ErrorCode.NOT_COORDINATOR
+    assert join(broker).error_code == ErrorCode.NOT_COORDINATOR
+    assert [group.group_id for group in broker.groups.groups()] == [other]
+    assert fetched(broker, other) == {("t", 0): 7}
+    assert damaged.read_bytes() == content
+    content[61] ^= 8
+    damaged.write_bytes(content)
+    broker.groups.stop()
+    broker.groups.start()
+    assert fetched(broker) == {("t", 0): 42}
+
+
 def test_a_full_disk_refuses_and_forgets_nothing(broker):
     member = stable(broker)
     assert commit(broker, 1, member_id=member, generation=1) is ErrorCode.NONE
