@@ -1,7 +1,7 @@
 """DeleteRecords 0-2: move the start of partitions forward; what lies before is never read again.
 
 - Offset -1 is the high watermark; an offset above it is OFFSET_OUT_OF_RANGE, one below the start changes nothing.
-- A partition that is named twice is answered twice, where Kafka keeps one of the wishes.
+- A partition that is named twice is answered once, for the last of its wishes.
 - The answer leaves when the new start is on the disk, where Kafka relies on other replicas to know it after a crash.
 - A topic that is only compacted refuses with POLICY_VIOLATION, an internal one with INVALID_TOPIC_EXCEPTION.
 
@@ -34,23 +34,30 @@ def handle(request: DeleteRecordsRequest, context: RequestContext, services: Ser
     """Advance every partition that allows it."""
     topics = []
     moved = []
-    for topic in request.topics:
+    for name, offsets in _wishes(request).items():
         partitions = []
-        for wanted in topic.partitions:
-            partition = services.partitions.get(topic.name, wanted.partition_index)
-            result = _delete(partition, wanted.offset)
+        for index, offset in offsets.items():
+            partition = services.partitions.get(name, index)
+            result = _delete(partition, offset)
             error, low_watermark = (result, _NO_OFFSET) if isinstance(result, ErrorCode) else (ErrorCode.NONE, result)
             if partition is not None and error == ErrorCode.NONE:
                 moved.append(partition.log)
             partitions.append(
-                DeleteRecordsPartitionResult(
-                    partition_index=wanted.partition_index, low_watermark=low_watermark, error_code=error
-                )
+                DeleteRecordsPartitionResult(partition_index=index, low_watermark=low_watermark, error_code=error)
             )
-        topics.append(DeleteRecordsTopicResult(name=topic.name, partitions=partitions))
+        topics.append(DeleteRecordsTopicResult(name=name, partitions=partitions))
     if moved:
         services.commits.pending += services.partitions.keep_log_starts(moved)
     return DeleteRecordsResponse(topics=topics)
+
+
+def _wishes(request: DeleteRecordsRequest) -> dict[str, dict[int, int]]:
+    """The offset for every partition, by topic."""
+    wishes: dict[str, dict[int, int]] = {}
+    for topic in request.topics:
+        offsets = {wanted.partition_index: wanted.offset for wanted in topic.partitions}
+        wishes.setdefault(topic.name, {}).update(offsets)
+    return wishes
 
 
 def _delete(partition: Partition | None, offset: int) -> int | ErrorCode:

@@ -56,6 +56,14 @@ def test_what_is_out_of_range(broker, offset):
     assert delete(broker, offset) == ("OFFSET_OUT_OF_RANGE", -1)
 
 
+def test_the_last_wish_for_a_partition_counts(broker):
+    wishes = [DeleteRecordsPartition(partition_index=0, offset=offset) for offset in (1, 4)]
+    topics = [DeleteRecordsTopic(name="t", partitions=wishes), DeleteRecordsTopic(name="t", partitions=wishes[:1])]
+    answer = broker.ask(delete_records, DeleteRecordsRequest(topics=topics, timeout_ms=1000), 2)
+    [topic] = answer.topics
+    assert [(partition.partition_index, partition.low_watermark) for partition in topic.partitions] == [(0, 1)]
+
+
 def test_what_is_not_there(broker):
     assert delete(broker, 0, topic="unknown") == ("UNKNOWN_TOPIC_OR_PARTITION", -1)
     assert delete(broker, 0, partition=4) == ("UNKNOWN_TOPIC_OR_PARTITION", -1)

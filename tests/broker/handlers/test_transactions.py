@@ -287,6 +287,13 @@ def test_producers_are_described(broker):
     assert unknown.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
+def test_producers_of_a_topic_that_is_not_there(broker):
+    request = DescribeProducersRequest(topics=[TopicRequest(name="none", partition_indexes=[0])])
+    [unknown] = broker.ask(describe_producers, request, 0).topics[0].partitions
+    assert unknown.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert unknown.error_message == "This server does not host this topic-partition."
+
+
 def test_a_hanging_transaction_is_aborted_by_hand(broker):
     hanging = (4000, 0)
     records = batch(producer_id=4000, producer_epoch=0, base_sequence=0, is_transactional=True)
