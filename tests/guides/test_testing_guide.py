@@ -76,12 +76,10 @@ def test_an_example(example, tmp_path):
         assert status == 0, said
         return
     assert status == 1, said
-    shown = [re.sub(r"^E\s{3}(\s*\S*(Failed|Error): )?", "", line).rstrip() for line in said.splitlines()]
-    wanted = [line.rstrip() for line in example.report.splitlines()]
-    starts = [at for at, line in enumerate(shown) if line.strip() == wanted[0]]
-    assert any(
-        [line.strip() for line in shown[at : at + len(wanted)]] == [line.strip() for line in wanted] for at in starts
-    ), said
+    shown = [re.sub(r"^E\s{3}(\s*\S*(Failed|Error): )?", "", line).strip() for line in said.splitlines()]
+    wanted = [line.strip() for line in example.report.splitlines()]
+    places = [at for at, line in enumerate(shown) if line == wanted[0]]
+    assert any(shown[at : at + len(wanted)] == wanted for at in places), said
 
 
 def test_the_table_of_contents_is_complete():
