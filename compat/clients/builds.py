@@ -32,6 +32,10 @@ class Unavailable(Exception):
     """This machine cannot build the program; the message says why."""
 
 
+class BuildFailed(Exception):
+    """All that the program needs is there, and it does not compile; the message has the compiler's words."""
+
+
 class Build(Protocol):
     @property
     def slow(self) -> bool: ...
@@ -47,21 +51,26 @@ def tool(name: str) -> str:
     return path
 
 
-def run(command: list[str], directory: Path, **environment: str) -> None:
-    """One step of a build, with what it says shown only where it fails."""
+def fetch(command: list[str], directory: Path) -> None:
+    """What needs a registry. Raises Unavailable."""
+    status, said = _run(command, directory)
+    if status:
+        raise Unavailable(f"{' '.join(command[:3])} failed: {said[-600:]}")
+
+
+def compile_(command: list[str], directory: Path) -> None:
+    """What needs nothing but the machine. Raises BuildFailed."""
+    status, said = _run(command, directory)
+    if status:
+        raise BuildFailed(f"{' '.join(command[:3])} failed: {said[-4000:]}")
+
+
+def _run(command: list[str], directory: Path) -> tuple[int, str]:
     polite = ["nice", *command] if shutil.which("nice") else command
     done = subprocess.run(
-        polite,
-        cwd=directory,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=BUILD_TIMEOUT_S,
-        stdin=subprocess.DEVNULL,
+        polite, cwd=directory, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, stdin=subprocess.DEVNULL
     )
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip()[-600:]
-        raise Unavailable(f"{' '.join(command[:3])} failed: {said}")
+    return done.returncode, (done.stdout + done.stderr).strip()
 
 
 @contextmanager
@@ -97,7 +106,8 @@ class GoBuild:
         with cached(f"go-{self.package}", sources, self.slow) as (folder, complete):
             program = folder / self.package
             if not complete:
-                run([go, "build", "-o", str(program), f"./{self.package}"], module)
+                fetch([go, "mod", "download"], module)
+                compile_([go, "build", "-o", str(program), f"./{self.package}"], module)
             return [str(program), *self.options]
 
 
@@ -116,7 +126,9 @@ class NodeBuild:
         with cached(f"js-{Path(self.script).stem}-{_slug(self.packages)}", sources, self.slow) as (folder, complete):
             if not complete:
                 scripts = "false" if self.install_scripts else "true"
-                run([npm, "install", "--no-audit", "--no-fund", f"--ignore-scripts={scripts}", *self.packages], folder)
+                fetch(
+                    [npm, "install", "--no-audit", "--no-fund", f"--ignore-scripts={scripts}", *self.packages], folder
+                )
                 for source in sources:
                     shutil.copy(source, folder)
             return [node, str(folder / self.script)]
@@ -138,9 +150,9 @@ class PythonBuild:
         with cached(name, [], self.slow) as (folder, complete):
             inside = folder / "venv" / "bin" / "python"
             if not complete:
-                run([python, "-m", "venv", "--clear", "venv"], folder)
+                fetch([python, "-m", "venv", "--clear", "venv"], folder)
                 pip = [str(inside), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-                run([*pip, "--only-binary", ":all:", *self.packages], folder)
+                fetch([*pip, "--only-binary", ":all:", *self.packages], folder)
             return [str(inside), str(HERE / "python" / self.script)]
 
     def _interpreter(self) -> str:
@@ -159,6 +171,7 @@ class JavaBuild:
     folder: str
     main: str
     artifacts: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     slow: bool = False
 
     def command(self) -> list[str]:
@@ -168,10 +181,15 @@ class JavaBuild:
             if not complete:
                 (folder / "pom.xml").write_text(_pom(self.artifacts))
                 copy = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-dependencies"
-                run([mvn, "-q", "-B", copy, "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'jars'}"], folder)
-                run([javac, "-nowarn", "-d", "classes", "-cp", "jars/*", *map(str, sources)], folder)
-            options = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"]
-            return [java, *options, "-cp", f"{folder / 'classes'}:{folder / 'jars'}/*", self.main]
+                fetch([mvn, "-q", "-B", copy, "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'jars'}"], folder)
+                compile_([javac, "-nowarn", "-d", "classes", "-cp", "jars/*", *map(str, sources)], folder)
+            options = [
+                "-Xmx256m",
+                "-Xshare:auto",
+                "-XX:TieredStopAtLevel=1",
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+            ]
+            return [java, *options, "-cp", f"{folder / 'classes'}:{folder / 'jars'}/*", self.main, *self.arguments]
 
 
 @dataclass(frozen=True)
@@ -188,7 +206,9 @@ class RustBuild:
             if not complete:
                 target = CACHE / f"rust-{self.crate}-target"  # dependencies outlive a change of the program
                 shutil.copytree(HERE / "rust", folder / "rust", dirs_exist_ok=True)
-                run([cargo, "build", "--quiet", "--target-dir", str(target)], folder / "rust" / self.crate)
+                fetch([cargo, "fetch", "--quiet"], folder / "rust" / self.crate)
+                build = [cargo, "build", "--offline", "--quiet", "--target-dir", str(target)]
+                compile_(build, folder / "rust" / self.crate)
                 shutil.copy(target / "debug" / self.crate, folder / "program")
             return [str(folder / "program")]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import features
-from .builds import GoBuild
+from .builds import GoBuild, JavaBuild, NodeBuild
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -30,11 +30,29 @@ class Program:
 
 
 KAFKA_GO = features.CLASSIC - features.TRANSACTIONS - {"idempotent", "delete_records"}
+KAFKAJS = ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "@platformatic/wasm-utils@0.2.1", "zstd-codec@0.1.5")
+THE_END_FOR_LATER: dict[str, Facts] = {"offsets_for_times": {"at_first": 0, "later": 20}}
+
+
+def java_clients(version: str, *options: str) -> JavaBuild:
+    artifacts = (f"org.apache.kafka:kafka-clients:{version}", "org.slf4j:slf4j-simple:1.7.36")
+    return JavaBuild("clients", "Program", artifacts, options)
+
 
 PROGRAMS = [
-    Program("go-franz-go", GoBuild("franz_go"), features.EVERY, {"offsets_for_times": {"at_first": 0, "later": 20}}),
+    Program("go-franz-go", GoBuild("franz_go"), features.EVERY, THE_END_FOR_LATER),
     Program("go-sarama", GoBuild("sarama"), features.CLASSIC),
     # As the many programs that never set a version: it speaks what Kafka 2.1 spoke.
     Program("go-sarama-2.1", GoBuild("sarama", ("pinned",)), features.CLASSIC),
     Program("go-kafka-go", GoBuild("kafka_go"), KAFKA_GO, {"offsets_for_times": {"at_first": 0}}),
+    Program(
+        "js-kafkajs",
+        NodeBuild("kafkajs.mjs", KAFKAJS),
+        features.CLASSIC,
+        {"create_existing": {"created": False}, **THE_END_FOR_LATER},
+    ),
+    Program("java-kafka-clients-4.3.1", java_clients("4.3.1", "kip848"), features.EVERY),
+    Program("java-kafka-clients-3.9.1", java_clients("3.9.1"), features.CLASSIC),
+    Program("java-kafka-clients-3.0.2", java_clients("3.0.2"), features.CLASSIC),
+    Program("java-kafka-clients-2.8.2", java_clients("2.8.2"), features.CLASSIC),
 ]
