@@ -19,7 +19,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.schema import Versions
 from ..api_table import APIS
 from .errors import InvalidOption
-from .fault_names import api_key, api_name, error_code, version_range
+from .fault_names import api_key, api_name, error_code, version_range, version_text
 from .fault_places import WHOLE, check_place
 from .fault_targets import NAMES, check_names
 
@@ -216,8 +216,8 @@ class Fault:
         if "versions" in where:
             chosen["versions"] = version_range(where["versions"], apis)
         _check_numbers(where)
-        if kind is not FaultKind.COORDINATOR_UNAVAILABLE:
-            check_names(apis, {name: where[name] for name in NAMES if name in where})
+        names: dict[str, object] = {name: where[name] for name in NAMES if name in where}
+        check_names(() if kind is FaultKind.COORDINATOR_UNAVAILABLE else apis, names)
         return cls(kind, apis, **chosen)
 
     def code_for(self, key: int) -> ErrorCode:
@@ -241,11 +241,11 @@ class Fault:
             text += f" {self.code.name}"
         if self.apis and self.kind is not FaultKind.COORDINATOR_UNAVAILABLE:
             text += " on " + ", ".join(sorted(map(api_name, self.apis)))
-        limits = [
-            f"{name}={value}"
-            for name in _SHOWN
-            if (value := getattr(self, name)) != Fault.__dataclass_fields__[name].default
-        ]
+        limits = [] if self.versions is None else [f"versions={version_text(self.versions)}"]
+        for name in _SHOWN:
+            value = getattr(self, name)
+            if value != Fault.__dataclass_fields__[name].default:
+                limits.append(f"{name}={value}")
         return ", ".join([text, *limits])
 
 

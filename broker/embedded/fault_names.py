@@ -64,6 +64,13 @@ def version_range(wanted: str | int, apis: Iterable[int]) -> Versions:
     return versions
 
 
+def version_text(versions: Versions) -> str:
+    """Versions as they were written."""
+    if versions.lowest == versions.highest:
+        return str(versions.lowest)
+    return f"{versions.lowest}+" if versions.highest == Versions.parse("0+").highest else "-".join(map(str, versions))
+
+
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 

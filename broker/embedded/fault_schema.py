@@ -55,6 +55,8 @@ def meaning(owner: type[Struct], field: FieldSpec) -> str:
         return TOPIC
     if field.name == "index" and "Partition" in owner.__name__:
         return PARTITION
+    if field.name == "partition_index" and "Assignment" in owner.__name__:
+        return field.name  # of a topic that is not there yet
     if field.struct is None and field.is_array:
         # Lists of numbers are partitions and lists of texts are groups, if they are called so.
         if field.name == "partitions":

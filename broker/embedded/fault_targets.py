@@ -14,7 +14,7 @@ from .fault_schema import GROUP, PARTITION, TOPIC, TOPIC_ID, TRANSACTIONAL_ID, f
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from ...protocol.schema import FieldSpec, Struct
+    from ...protocol.schema import Struct
 
     TopicName = Callable[[bytes], str | None]
 
@@ -24,6 +24,9 @@ NAMES: Final = (TOPIC, PARTITION, GROUP, TRANSACTIONAL_ID)
 _KEY_TYPES: Final = {0: GROUP, 1: TRANSACTIONAL_ID}
 RESOURCE_TYPES: Final = {2: TOPIC, 32: GROUP}
 _BY_RESOURCE: Final = frozenset({ApiKey.DESCRIBE_CONFIGS, ApiKey.ALTER_CONFIGS, ApiKey.INCREMENTAL_ALTER_CONFIGS})
+
+
+_UNKNOWN_TOPIC: Final = ""
 
 
 @dataclass(slots=True)
@@ -65,18 +68,22 @@ def topic_of(struct: Struct, version: int, topic_name: TopicName) -> str | None:
 
 def _walk(struct: Struct, version: int, topic: str | None, topic_name: TopicName, found: Targets) -> None:
     owner = type(struct)
-    before = len(found.places)
-    topic = topic_of(struct, version, topic_name) or topic
+    if level_of(owner) == TOPIC:
+        topic = topic_of(struct, version, topic_name) or _UNKNOWN_TOPIC
+    has_lists = False
     for each in fields_of(owner, version):
         value = getattr(struct, each.name)
+        kind = meaning(owner, each)
         if each.struct is not None and each.is_array:
-            if value is None and _is_of_topics(each):
+            if value is None and _is_of_topics(each.struct):
                 found.places.add((None, None))
             for element in value or ():
                 _walk(element, version, topic, topic_name, found)
-        elif value is not None:
-            _note(meaning(owner, each), value if each.is_array else (value,), topic, found)
-    if topic is not None and len(found.places) == before:
+            has_lists |= bool(value) and level_of(each.struct) == PARTITION
+        elif value is not None and not (kind == TOPIC and not each.is_array):
+            _note(kind, value if each.is_array else (value,), topic, found)
+            has_lists |= kind == PARTITION and bool(value)
+    if level_of(owner) == TOPIC and not has_lists:
         found.places.add((topic, None))
 
 
@@ -88,11 +95,11 @@ def _note(kind: str, values: Iterable[Any], topic: str | None, found: Targets) -
     elif kind == TRANSACTIONAL_ID:
         found.transactional_ids.update(filter(None, values))
     elif kind == TOPIC:
-        found.places.update((value, None) for value in values if value and value != topic)
+        found.places.update((value, None) for value in values)
 
 
-def _is_of_topics(array: FieldSpec) -> bool:
-    return array.struct is not None and any(meaning(array.struct, each) == TOPIC for each in array.struct.fields)
+def _is_of_topics(owner: type[Struct]) -> bool:
+    return any(meaning(owner, each) == TOPIC for each in owner.fields)
 
 
 def _walk_resources(request: Any, version: int, found: Targets) -> None:
@@ -118,9 +125,15 @@ def names_of(key: int) -> frozenset[str]:
 def _names_in(owner: type[Struct]) -> set[str]:
     found = {meaning(owner, each) for each in owner.fields if each.struct is None}
     for each in owner.fields:
-        if each.struct is not None and each.is_array and level_of(each.struct) in (*NAMES, "transaction"):
+        if each.struct is not None and each.is_array and _is_named(each.struct):
             found |= _names_in(each.struct)
     return found
+
+
+def _is_named(owner: type[Struct]) -> bool:
+    """Whether elements have names that people know; a topic's id alone is none."""
+    level = level_of(owner)
+    return _is_of_topics(owner) if level == TOPIC else level in (PARTITION, GROUP, "transaction")
 
 
 def check_names(apis: Collection[int], wanted: Mapping[str, object]) -> None:
