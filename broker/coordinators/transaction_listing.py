@@ -5,9 +5,10 @@ Kafka: `TransactionStateManager.listTransactionStates`.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from .topic_patterns.alphabet import Alphabet
+from .topic_patterns.pattern import PatternError, TopicPattern
 from .transaction_state import STATE_OF_LABEL, TransactionState
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class TransactionFilter(NamedTuple):
     has_states: bool
     producer_ids: frozenset[int]
     duration_ms: int
-    pattern: re.Pattern[str] | None
+    pattern: TopicPattern | None
 
     def lets_through(self, metadata: TransactionMetadata, now_ms: int) -> bool:
         """Whether this one is listed; -1, the start of what has not begun, counts as long ago, as in Kafka."""
@@ -36,25 +37,32 @@ class TransactionFilter(NamedTuple):
             and (not self.producer_ids or metadata.producer_id in self.producer_ids)
             and (not self.has_states or metadata.state in self.states)
             and (self.duration_ms < 0 or now_ms - metadata.start_timestamp_ms > self.duration_ms)
-            and (self.pattern is None or self.pattern.fullmatch(metadata.transactional_id) is not None)
+            and (self.pattern is None or self.pattern.matches(metadata.transactional_id))
         )
 
 
 def transaction_filter(
-    state_names: Collection[str], producer_ids: Iterable[int], duration_ms: int, pattern: str | None
+    state_names: Collection[str],
+    producer_ids: Iterable[int],
+    duration_ms: int,
+    pattern: str | None,
+    transactional_ids: Iterable[str] = (),
 ) -> tuple[TransactionFilter, list[str]]:
-    """The filter, and the names of states that do not exist. Raises InvalidPattern."""
+    """The filter for ids out of these, and the names of states that do not exist. Raises InvalidPattern."""
     known = frozenset(STATE_OF_LABEL[name] for name in state_names if name in STATE_OF_LABEL)
     unknown = [name for name in dict.fromkeys(state_names) if name not in STATE_OF_LABEL]
-    compiled = None
-    if pattern:
-        try:
-            compiled = re.compile(pattern)
-        except re.error as error:
-            raise InvalidPattern(
-                f"Transaction ID pattern `{pattern}` is not a valid regular expression: {error}."
-            ) from error
+    compiled = _compiled(pattern, transactional_ids) if pattern else None
     return TransactionFilter(known, bool(state_names), frozenset(producer_ids), duration_ms, compiled), unknown
+
+
+def _compiled(pattern: str, transactional_ids: Iterable[str]) -> TopicPattern:
+    beyond_ascii = {name for name in transactional_ids if not name.isascii()}
+    try:
+        return TopicPattern(pattern, Alphabet("".join(beyond_ascii)))
+    except PatternError as error:
+        raise InvalidPattern(
+            f"Transaction ID pattern `{pattern}` is not a valid regular expression: {error}."
+        ) from error
 
 
 def listed(

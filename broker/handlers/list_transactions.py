@@ -1,7 +1,7 @@
 """ListTransactions 0-2: the transactional ids that this broker coordinates, through an admin's filters (KIP-664).
 
-Version notes: 1 filters by age (KIP-994), 2 by a regular expression of the whole transactional id (KIP-1152). The
-expression is Python's; what people write in such filters means the same in Java's.
+Version notes: 1 filters by age (KIP-994), 2 by a regular expression of the whole transactional id, in RE2's syntax
+(KIP-1152).
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ def handle(request: ListTransactionsRequest, context: RequestContext, services: 
     transactions = services.transactions
     if transactions.is_loading:
         return ListTransactionsResponse(error_code=ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+    every = [transaction.metadata for transaction in transactions.transactions()]
     try:
         wanted, unknown = transaction_filter(
             request.state_filters,
             request.producer_id_filters,
             request.duration_filter,
             request.transactional_id_pattern,
+            [metadata.transactional_id for metadata in every],
         )
     except InvalidPattern:
         return ListTransactionsResponse(error_code=ErrorCode.INVALID_REGULAR_EXPRESSION)
-    every = (transaction.metadata for transaction in transactions.transactions())
     return ListTransactionsResponse(
         unknown_state_filters=unknown,
         transaction_states=[

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from . import ascii_sets
 from .nodes import Assertion, Chars, Choice, Node, PatternError, Repeat, Sequence
 from .scanner import Scanner
+
+if TYPE_CHECKING:
+    from .alphabet import Alphabet
 
 _NESTING_MAX: Final = 100
 _REPEATS_MAX: Final = 1000
@@ -20,9 +22,9 @@ _ASSERTIONS = {
 }
 
 
-def parse(text: str) -> Node:
-    """The tree of an expression. Raises PatternError."""
-    return _Parser(text).parse()
+def parse(text: str, alphabet: Alphabet) -> Node:
+    """The tree of an expression over an alphabet. Raises PatternError."""
+    return _Parser(text, alphabet).parse()
 
 
 @dataclass(slots=True)
@@ -52,8 +54,9 @@ class _Group:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, alphabet: Alphabet) -> None:
         self._scan = Scanner(text)
+        self._alphabet = alphabet
         self._flags = _Flags()
         self._groups = [_Group(self._flags)]
         self._names: set[str] = set()
@@ -103,10 +106,10 @@ class _Parser:
         elif char == "|":
             self._groups[-1].close_option()
         elif char in "^$":
-            # With (?m) these are ends of lines; a topic's name has one line.
+            # With (?m) these are ends of lines; a name has one line.
             self._push(Assertion.BEGIN if char == "^" else Assertion.END)
         elif char == ".":
-            self._push(Chars(ascii_sets.ALL if self._flags.dot_all else ascii_sets.NOT_NEWLINE))
+            self._push(Chars(self._alphabet.all if self._flags.dot_all else self._alphabet.not_newline))
         else:
             self._literal(ord(char))
 
@@ -117,7 +120,7 @@ class _Parser:
         self._push(Chars(self._range(code, code)))
 
     def _range(self, low: int, high: int) -> int:
-        return ascii_sets.folded_range(low, high) if self._flags.fold else ascii_sets.range_mask(low, high)
+        return self._alphabet.folded_range(low, high) if self._flags.fold else self._alphabet.range(low, high)
 
     # ---- repetition
 
@@ -236,14 +239,14 @@ class _Parser:
         if letter and letter in "pP":
             scan.skip(2)
             return self._unicode_group(negate=letter == "P")
-        if letter in ascii_sets.PERL_GROUPS:
-            scan.skip(2)
-            mask = ascii_sets.PERL_GROUPS[letter]
-            return self._group_mask(mask)
-        return None
+        mask = self._alphabet.perl_group(letter)
+        if mask is None:
+            return None
+        scan.skip(2)
+        return self._group_mask(mask)
 
     def _group_mask(self, mask: int) -> int:
-        return ascii_sets.folded(mask) if self._flags.fold else mask
+        return self._alphabet.folded(mask) if self._flags.fold else mask
 
     def _unicode_group(self, *, negate: bool) -> int:
         scan = self._scan
@@ -256,10 +259,10 @@ class _Parser:
             _fail("invalid character class range")
         if name.startswith("^"):
             negate, name = not negate, name[1:]
-        mask = ascii_sets.unicode_group(name, fold=self._flags.fold)
+        mask = self._alphabet.unicode_group(name, fold=self._flags.fold)
         if mask is None:
             _fail("invalid character class range")
-        return ascii_sets.ALL & ~mask if negate else mask
+        return self._alphabet.without(mask) if negate else mask
 
     # ---- classes
 
@@ -275,7 +278,7 @@ class _Parser:
             is_first = False
             mask |= self._class_item()
         scan.skip(1)
-        return ascii_sets.ALL & ~mask if negate else mask
+        return self._alphabet.without(mask) if negate else mask
 
     def _class_item(self) -> int:
         scan = self._scan
@@ -283,7 +286,7 @@ class _Parser:
             # The end is looked for from the first colon on, so that "[:]" is a name too, and none that is known.
             name = scan.peek_up_to(":]", 1)
             if name is not None:
-                mask = ascii_sets.POSIX_GROUPS.get(name[1:])
+                mask = self._alphabet.posix_group(name[1:])
                 if not name or mask is None:
                     _fail("invalid character class range")
                 scan.skip(len(name) + 3)

@@ -1,4 +1,4 @@
-"""A pattern of topic names: all states of its machine are followed at once, and what was worked out is kept.
+"""A pattern of names: all states of its machine are followed at once, and what was worked out is kept.
 
 Where a name has got to is a set of states; from such a set each character leads to one other set, which is worked out
 when it is first needed. So a name takes one look-up a character, whatever the expression is.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .ascii_sets import WORD
+from .alphabet import WORD, Alphabet
 from .nodes import Assertion, PatternError
 from .parser import parse
 from .program import ACCEPT, compile_program
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PatternError", "TopicPattern"]
 
+_ASCII: Final = Alphabet()
 _SPOTS_MAX: Final = 2_000
 _END: Final = -1
 
@@ -31,22 +32,27 @@ class _Spot(NamedTuple):
 
 
 class TopicPattern:
-    """Matches whole names. Raises PatternError for what is no expression in RE2's syntax."""
+    """Matches whole names, of ASCII or of a larger alphabet.
 
-    __slots__ = ("_program", "_spots", "_start", "text")
+    Raises PatternError for what is no expression in RE2's syntax.
+    """
 
-    def __init__(self, text: str) -> None:
+    __slots__ = ("_alphabet", "_program", "_spots", "_start", "text")
+
+    def __init__(self, text: str, alphabet: Alphabet = _ASCII) -> None:
         self.text = text
-        self._program, first = compile_program(parse(text))
+        self._alphabet = alphabet
+        self._program, first = compile_program(parse(text, alphabet))
         self._start = _Spot(frozenset((first,)), is_begin=True, is_after_word=False)
         self._spots: dict[_Spot, dict[int, _Spot]] = {self._start: {}}
 
     def matches(self, name: str) -> bool:
-        """Whether the expression stands for the whole name, which is ASCII."""
-        if not name.isascii():
+        """Whether the expression stands for the whole name."""
+        codes = name.encode() if name.isascii() else self._alphabet.numbers(name)
+        if codes is None:
             return False
         spot = self._start
-        for code in name.encode():
+        for code in codes:
             known = self._spots[spot].get(code)
             spot = self._step(spot, code) if known is None else known
             if not spot.states:

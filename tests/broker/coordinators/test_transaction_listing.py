@@ -50,3 +50,42 @@ def test_by_pattern_of_the_whole_name():
 def test_a_pattern_that_is_none_is_an_error():
     with pytest.raises(InvalidPattern, match=r"Transaction ID pattern `\(` is not a valid regular expression: "):
         transaction_filter((), (), -1, "(")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (".*", ["a\U0001f600b", "pay-1", "zahlung-\xfc", "\xdcBER", "\u65e5\u672c"]),
+        ("zahlung-.", ["zahlung-\xfc"]),
+        ("zahlung-\xfc", ["zahlung-\xfc"]),
+        ("zahlung-\xe4", []),
+        (r"zahlung-\x{fc}", ["zahlung-\xfc"]),
+        ("zahlung-[\xe0-\xfd]", ["zahlung-\xfc"]),
+        ("(?i)\xfcber", ["\xdcBER"]),
+        ("(?i)[\xe0-\xfd]ber", ["\xdcBER"]),
+        ("..", ["\u65e5\u672c"]),
+        ("a.b", ["a\U0001f600b"]),
+        ("[^a-z]+", ["\xdcBER", "\u65e5\u672c"]),
+        (r"\pL+", ["\xdcBER", "\u65e5\u672c"]),
+        (r"\p{Han}+", ["\u65e5\u672c"]),
+        (r"\p{Latin}+", ["\xdcBER"]),
+        (r"\W+", ["\u65e5\u672c"]),
+    ],
+)
+def test_names_beyond_ascii_match_as_in_kafka(pattern, expected):
+    """Apache Kafka 4.3.1 was asked."""
+    ids = ["a\U0001f600b", "pay-1", "zahlung-\xfc", "\xdcBER", "\u65e5\u672c"]
+    wanted, _ = transaction_filter((), (), -1, pattern, ids)
+    found = listed([TransactionMetadata(name, 1, 0) for name in ids], wanted, NOW)
+    assert [metadata.transactional_id for metadata in found] == expected
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{1001}", "(?=x)", "\\", "[z-a]", "*", "x{2,1}", "(?P<n>x)(?P<n>y)", "\\8"])
+def test_what_re2_does_not_read_is_an_error(pattern):
+    with pytest.raises(InvalidPattern):
+        transaction_filter((), (), -1, pattern)
+
+
+def test_a_hostile_pattern_takes_no_longer_than_its_length():
+    wanted, _ = transaction_filter((), (), -1, "(a+)+b")
+    assert not wanted.lets_through(TransactionMetadata("a" * 20_000, 1, 0), NOW)
