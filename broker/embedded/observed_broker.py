@@ -16,6 +16,7 @@ from .. import app
 from ..dispatch import Dispatcher
 from ..runtime.disk_threads import DiskThreads
 from .errors import NotRunning
+from .last_requests import LastRequests
 from .refusing_server import RefusingServer
 
 if TYPE_CHECKING:
@@ -195,9 +196,11 @@ class ObservedDispatcher(Dispatcher):
         super().__init__(apis, services, commits)
         self._tell = tell
         self._serve = super().dispatch
+        self.last_requests = LastRequests()
 
     def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
         """Handle a client's request."""
+        self.last_requests.note(frame, connection)
         exchange = self._serve(frame, connection)
         self._tell()
         return exchange

@@ -4,8 +4,9 @@
     def test_orders(kafka):
         producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
 
-All tests of a process share one broker, which is emptied before each of them. A test that wants other broker settings
-(`config=`) has one of its own. When a test fails, its report shows what the brokers held.
+All tests of a process share one broker, which is emptied before each of them; its faults end and its clock is put back
+too. A test that wants other broker settings (`config=`) has one of its own. When a test fails, its report shows what
+the brokers held, what they were asked, and which faults hit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from .broker import Broker
 
-_OPTIONS = ("topics", "config")
+_OPTIONS = ("topics", "config", "faults")
 _BROKERS = pytest.StashKey["list[Broker]"]()
 
 
@@ -27,8 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say what the marker means."""
     config.addinivalue_line(
         "markers",
-        "kafka(topics={name: partitions}, config={key: value}): what the broker of the `kafka` fixture has; "
-        "with config= the test gets a broker of its own",
+        "kafka(topics={name: partitions}, config={key: value}, faults=[Fault.error(...), ...]): what the broker of "
+        "the `kafka` fixture has; with config= the test gets a broker of its own",
     )
 
 
@@ -52,6 +53,8 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
         return
     broker = request.getfixturevalue("_kafka_of_process").fresh(options.get("topics", ()))
     _show_when_failed(request, broker)
+    for fault in options.get("faults", ()):
+        broker.faults.add(fault)
     yield broker
 
 
@@ -105,7 +108,8 @@ def _marked(request: pytest.FixtureRequest) -> dict[str, Any]:
     for marker in reversed(list(request.node.iter_markers("kafka"))):
         unknown = set(marker.kwargs) - set(_OPTIONS)
         if unknown or marker.args:
-            raise pytest.UsageError(f"@pytest.mark.kafka takes {' and '.join(f'{name}=' for name in _OPTIONS)} only")
+            known = ", ".join(f"{name}=" for name in _OPTIONS)
+            raise pytest.UsageError(f"@pytest.mark.kafka takes only {known}")
         options |= marker.kwargs
     return options
 

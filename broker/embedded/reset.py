@@ -35,6 +35,8 @@ def reset(broker: ObservedBroker, first_configs: Configs) -> None:
     for name in filter(is_internal, names):
         metadata.ensure_internal_topic(name)
     _remove_folders(broker)
+    if broker.dispatcher is not None:
+        broker.dispatcher.last_requests.clear()
 
 
 def configs_now(broker: ObservedBroker) -> Configs:

@@ -20,7 +20,7 @@ _TEXT_MAX: Final = 200
 
 
 def summary(broker: ObservedBroker) -> str:
-    """Topics with their last records, groups, transactions, connections."""
+    """Topics with their last records, groups, transactions, connections, the last requests."""
     services = broker.services
     sections = {
         "topics": [line for topic in topics(services, with_internal=False).values() for line in _topic(topic, broker)],
@@ -34,6 +34,7 @@ def summary(broker: ObservedBroker) -> str:
             + (f", waits for {view.waiting_for}" if view.waiting_for else "")
             for view in connections(broker.connections)
         ],
+        "last requests": [] if broker.dispatcher is None else broker.dispatcher.last_requests.lines(),
     }
     return "\n".join(line for name, lines in sections.items() for line in _section(name, lines))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -159,8 +160,66 @@ def test_mistyped(kafka):
     ):
         assert part in shown
     assert "INVALID_PARTITIONS" in said
-    assert "@pytest.mark.kafka takes topics= and config= only" in said
+    assert "@pytest.mark.kafka takes only topics=, config=, faults=" in said
     assert "innocent" not in said
+
+
+def test_faults_of_the_marker(run_pytest):
+    result, said = run_pytest(
+        """
+import kafka as kafka_python
+import pytest
+from ottla.broker import Fault
+
+REFUSED = Fault.error("Produce", "NOT_LEADER_OR_FOLLOWER", topic="orders", times=1)
+
+def send(kafka):
+    producer = kafka_python.KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, retry_backoff_ms=1)
+    producer.send("orders", b"x").get(30)
+    producer.close()
+
+@pytest.mark.kafka(topics=["orders"], faults=[REFUSED])
+def test_shared_broker(kafka):
+    send(kafka)
+    assert [hit.fault for hit in kafka.faults.history] == [REFUSED]
+
+@pytest.mark.kafka(topics=["orders"], config={"num.partitions": 2}, faults=[REFUSED])
+def test_own_broker(kafka):
+    send(kafka)
+    assert len(kafka.faults.history) == 1
+
+@pytest.mark.kafka(faults=[Fault.freeze(), Fault.disk_full()])
+def test_that_leaves_a_frozen_broker_behind(kafka):
+    assert len(kafka.faults.active) == 2
+
+@pytest.mark.kafka(topics=["orders"])
+def test_after_it(kafka):
+    assert kafka.faults.active == kafka.faults.history == []
+    send(kafka)
+
+@pytest.mark.kafka(topics=["orders"], faults=[REFUSED])
+def test_failing(kafka):
+    send(kafka)
+    assert False
+
+@pytest.mark.kafka(faults=[Fault.error("Produce", "NOT_LEADER_OR_FOLLOWER", topic="absent")])
+def test_a_fault_for_a_topic_that_is_not_there_yet(kafka):
+    pass
+
+@pytest.mark.kafka(faults=["odd"])
+def test_no_fault(kafka):
+    pass
+""",
+        "-W",
+        "ignore::DeprecationWarning",
+    )
+    assert result == {"failed": 1, "passed": 4, "errors": 2}, said
+    shown = said.split("FAILURES")[1].split("short test summary")[0]
+    assert "faults:" in shown
+    assert "hit: " in shown
+    assert "error NOT_LEADER_OR_FOLLOWER on Produce" in shown
+    assert re.search(r"last requests:\n(.*\n)* +Produce \d+ of kafka-python-producer-\d+, 2 times\n", shown), shown
+    assert "'odd' is no fault" in said
 
 
 def test_a_run_without_kafka_loads_no_broker(run_pytest):
@@ -178,7 +237,7 @@ def test_modules():
 
 def test_the_marker_is_explained(run_pytest):
     _, said = run_pytest("", "--markers")
-    assert "@pytest.mark.kafka(topics={name: partitions}, config={key: value})" in said
+    assert "@pytest.mark.kafka(topics={name: partitions}, config={key: value}, faults=" in said
 
 
 def test_the_entry_point_is_declared():
