@@ -9,6 +9,7 @@ from ...protocol.api_keys import ApiKey
 from ..api_table import APIS
 from .errors import InvalidOption
 from .fault_names import api_name
+from .fault_places import response_type
 from .fault_schema import GROUP, PARTITION, TOPIC, TOPIC_ID, TRANSACTIONAL_ID, fields_of, level_of, meaning
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ def names_of(key: int) -> frozenset[str]:
         return frozenset(_KEY_TYPES.values())
     if key in _BY_RESOURCE:
         return frozenset(RESOURCE_TYPES.values())
-    return frozenset(_names_in(APIS[key].request)) & frozenset(NAMES)
+    found = _names_in(APIS[key].request)
+    if TOPIC in found:
+        found |= {PARTITION} & _names_in(response_type(APIS[key]))  # Metadata's partitions are in the answer alone
+    return frozenset(found) & frozenset(NAMES)
 
 
 def _names_in(owner: type[Struct]) -> set[str]:

@@ -108,11 +108,12 @@ def test_a_blank_response_names_what_was_asked(api, version):
 @pytest.mark.parametrize(("api", "version"), SERVED, ids=ids)
 def test_what_is_struck_and_the_rest_are_the_request(api, version):
     request = filled(api.request, version)
-    if "partition" not in names_of(api.key):
+    before = targets_of(request, version, no_topic_by_id).places
+    with_partition = {place for place in before if place[1] is not None}
+    if not with_partition:
         return
     struck, rest = split(request, version, selection(partition=1))
-    before, hit, left = (targets_of(each, version, no_topic_by_id).places for each in (request, struck, rest))
-    with_partition = {place for place in before if place[1] is not None}
+    hit, left = (targets_of(each, version, no_topic_by_id).places for each in (struck, rest))
     assert {place for place in hit if place[1] is not None} == {place for place in with_partition if place[1] == 1}
     assert {place for place in left if place[1] is not None} == {place for place in with_partition if place[1] != 1}
     assert request == filled(api.request, version), "the request itself is as it was"
@@ -185,7 +186,7 @@ def test_what_a_request_names():
     [
         (ApiKey.PRODUCE, {"topic", "partition", "transactional_id"}),
         (ApiKey.FETCH, {"topic", "partition"}),
-        (ApiKey.METADATA, {"topic"}),
+        (ApiKey.METADATA, {"topic", "partition"}),
         (ApiKey.HEARTBEAT, {"group"}),
         (ApiKey.JOIN_GROUP, {"group"}),
         (ApiKey.CONSUMER_GROUP_HEARTBEAT, {"group"}),
