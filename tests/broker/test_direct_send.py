@@ -13,7 +13,7 @@ from ottla.broker.direct_send import DirectSend
 from ottla.storage.file_records import FileRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
 MB = 1 << 20
@@ -25,6 +25,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("direct") / "x.log"
     path.write_bytes(random.Random(1).randbytes(FILE_BYTES))
     return path
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Both loops that people can choose."""
+    if request.param == "uvloop":
+        asyncio.set_event_loop_policy(pytest.importorskip("uvloop").EventLoopPolicy())
+    yield
+    asyncio.set_event_loop_policy(None)
 
 
 def stretch(file: Path, position: int, size: int) -> FileRecords:
