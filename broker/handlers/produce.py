@@ -6,7 +6,7 @@
   Kafka 4 (`Partition.effectiveMinIsr`), so one replica always satisfies it.
 - A partition fails alone: its error says which records are at fault (`record_errors`).
 - The transaction coordinator is asked before a transactional batch is written where its producer has none yet
-  (`runtime/transaction_verification.py`); without a transactional id the batch is not authorized, as in Kafka.
+  (`runtime/transaction_verification.py`); without a transactional id the whole request is not authorized, as in Kafka.
 - The broker's own topics are written by the broker alone (INVALID_TOPIC_EXCEPTION).
 - A request that names a partition twice appends both batches and answers both, where Kafka keeps one of them.
 
@@ -53,9 +53,8 @@ if TYPE_CHECKING:
 _FIRST_VERSION_WITH_ZSTD = 7
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _ACKS = (-1, 0, 1)
-# The byte of the attributes that is in use, and what in it a plain batch does not have: a transaction, zstd.
+# The byte of the attributes that is in use.
 _ATTRIBUTES = ATTRIBUTES_POSITION + 1
-_NEEDS_A_LOOK = TRANSACTIONAL_BIT | Compression.ZSTD
 _TURNED_AWAY = (
     ErrorCode.CORRUPT_MESSAGE,
     ErrorCode.MESSAGE_TOO_LARGE,
@@ -69,6 +68,8 @@ def handle(
 ) -> ProduceResponse | Deferred[ProduceResponse] | None:
     """Append every batch in the order of the request, then answer the fetches that waited for them."""
     if request.transactional_id is None:
+        if _has_transactional_batch(request):
+            return _all_refused(request, context, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         return _append_all(request, context, services, None)
     ask = partial(_refusals, request, context.api_version, services)
     if request.acks == 0:
@@ -77,6 +78,31 @@ def handle(
         ask, partial(_keep, request), partial(_append_asked, request, context, services), services
     )
     return answer
+
+
+def _has_transactional_batch(request: ProduceRequest) -> bool:
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            records = data.records
+            if records is not None and len(records) > _ATTRIBUTES and records[_ATTRIBUTES] & TRANSACTIONAL_BIT:
+                return True
+    return False
+
+
+def _all_refused(request: ProduceRequest, context: RequestContext, code: ErrorCode) -> ProduceResponse | None:
+    if request.acks == 0:
+        context.close_connection(f"a produce with acks=0 failed: {code.name}")
+        return None
+    return ProduceResponse(
+        responses=[
+            TopicProduceResponse(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partition_responses=[_refused(data.index, code) for data in topic.partition_data],
+            )
+            for topic in request.topic_data
+        ]
+    )
 
 
 def _append_asked(
@@ -199,17 +225,15 @@ def _append(
     request: ProduceRequest,
     version: int,
     now_ms: int,
-    refusal: Refusal | tuple[ErrorCode, str | None] | None,
+    refusal: Refusal | None,
 ) -> PartitionProduceResponse:
     records = data.records
     if not isinstance(records, memoryview):
         return _refused(data.index, ErrorCode.INVALID_RECORD)
-    if len(records) > _ATTRIBUTES:
-        attributes = records[_ATTRIBUTES]
-        if attributes & _NEEDS_A_LOOK and refusal is None:
-            refusal = _refusal(attributes, version, request.transactional_id)
     if refusal is not None:
         return _refused(data.index, *refusal)
+    if version < _FIRST_VERSION_WITH_ZSTD and _is_zstd(records):
+        return _refused(data.index, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
     if request.acks not in _ACKS:
         return _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
     if is_internal(partition.topic):
@@ -226,13 +250,8 @@ def _append(
     )
 
 
-def _refusal(attributes: int, version: int, transactional_id: str | None) -> tuple[ErrorCode, str | None] | None:
-    """What keeps a batch out whatever the log says of it; its attributes tell."""
-    if attributes & TRANSACTIONAL_BIT and transactional_id is None:
-        return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None
-    if version < _FIRST_VERSION_WITH_ZSTD and attributes & COMPRESSION_MASK == Compression.ZSTD:
-        return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, None
-    return None
+def _is_zstd(records: memoryview) -> bool:
+    return len(records) > _ATTRIBUTES and records[_ATTRIBUTES] & COMPRESSION_MASK == Compression.ZSTD
 
 
 def _rejected(index: int, error: AppendError, records: memoryview, log_start_offset: int) -> PartitionProduceResponse:

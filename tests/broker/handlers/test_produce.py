@@ -195,6 +195,19 @@ class TestTransactions:
     def test_need_a_transactional_id(self, broker):
         assert refused(broker.produce("t", self.records)) == "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"
 
+    def test_without_a_transactional_id_nothing_of_the_request_is_authorized(self, broker):
+        answers = broker.produce_all("t", [(0, batch()), (1, self.records), (9, batch())])
+        assert [refused(answer) for answer in answers] == ["TRANSACTIONAL_ID_AUTHORIZATION_FAILED"] * 3
+        assert broker.partitions.get("t", 0).log.log_end_offset == 0
+
+    def test_without_a_transactional_id_and_without_an_answer_the_connection_ends(self, broker):
+        assert broker.produce_all("t", [(0, batch()), (1, self.records)], acks=0) is None
+        assert broker.closed == ["a produce with acks=0 failed: TRANSACTIONAL_ID_AUTHORIZATION_FAILED"]
+        assert broker.partitions.get("t", 0).log.log_end_offset == 0
+
+    def test_plain_batches_may_come_with_a_transactional_id(self, broker):
+        assert outcome(broker.produce("t", transactional_id="mine")) == ("NONE", 0, 0)
+
 
 def test_the_brokers_own_topics_are_not_for_producers(broker):
     broker.metadata.ensure_internal_topic("__consumer_offsets")
