@@ -51,7 +51,8 @@ def _changed_text(current: Mapping[str, str], change: Change, key: ConfigKey | N
     if key is None or key.type is not ConfigType.LIST:
         raise ConfigValueError(f"Can't {operation.name} to key {change.name} because its type is not LIST.")
     old = _entries(current.get(change.name, key.default))
-    operands = _entries(change.value)
+    # An empty operand stays one: whether such a list may stand is the key's validator to say.
+    operands = [entry.strip() for entry in (change.value or "").split(",")]
     if operation is Operation.APPEND:
         return ",".join(dict.fromkeys(old + operands))
     return ",".join(entry for entry in old if entry not in operands)

@@ -41,13 +41,16 @@ if TYPE_CHECKING:
     from ..request import RequestContext
     from ..services import Services
 
+_MALFORMED = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
+
 
 def handle(request: DescribeConfigsRequest, context: RequestContext, services: Services) -> DescribeConfigsResponse:
     """Describe each resource."""
-    unknown = next((r for r in request.resources if r.resource_type not in _DESCRIBE), None)
-    if unknown is not None:
-        reason = f"Unexpected resource type {unknown.resource_type} for resource {unknown.resource_name}"
-        refused = Refused(ErrorCode.INVALID_REQUEST, reason)
+    if any(resource.resource_type not in _DESCRIBE for resource in request.resources):
+        refused = Refused(ErrorCode.INVALID_REQUEST, _MALFORMED)
         return DescribeConfigsResponse(results=[_error(resource, refused) for resource in request.resources])
     return DescribeConfigsResponse(results=[_result(resource, request, services) for resource in request.resources])
 

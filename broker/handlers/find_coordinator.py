@@ -24,15 +24,20 @@ if TYPE_CHECKING:
     from ..services import Services
 
 _TOPIC_OF_KEY_TYPE: Final = {0: GROUP_METADATA_TOPIC, 1: TRANSACTION_STATE_TOPIC}
-_NOT_SERVED: Final = {2: "share groups are not served yet"}
+_SHARE = 2
+_MALFORMED: Final = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
 _FIRST_VERSION_WITH_KEYS = 4
+_FIRST_VERSION_WITH_SHARE_GROUPS = 6
 _NO_NODE = -1
 
 
 def handle(request: FindCoordinatorRequest, context: RequestContext, services: Services) -> FindCoordinatorResponse:
     """Answer every key."""
     keys = request.coordinator_keys if context.api_version >= _FIRST_VERSION_WITH_KEYS else [request.key]
-    code, message = _problem(request.key_type, services)
+    code, message = _problem(request.key_type, context.api_version, services)
     coordinators = [_coordinator(key, code, message, context, services) for key in keys]
     if context.api_version >= _FIRST_VERSION_WITH_KEYS:
         return FindCoordinatorResponse(coordinators=coordinators)
@@ -46,10 +51,14 @@ def handle(request: FindCoordinatorRequest, context: RequestContext, services: S
     )
 
 
-def _problem(key_type: int, services: Services) -> tuple[ErrorCode, str | None]:
+def _problem(key_type: int, api_version: int, services: Services) -> tuple[ErrorCode, str | None]:
     topic = _TOPIC_OF_KEY_TYPE.get(key_type)
+    if key_type == _SHARE and api_version >= _FIRST_VERSION_WITH_SHARE_GROUPS:
+        return ErrorCode.INVALID_REQUEST, "share groups are not served yet"
     if topic is None:
-        return ErrorCode.INVALID_REQUEST, _NOT_SERVED.get(key_type, f"there is no kind of key {key_type}")
+        # Kafka says nothing to whoever asks for several keys of a kind that only a later version knows.
+        is_early = key_type == _SHARE and api_version >= _FIRST_VERSION_WITH_KEYS
+        return ErrorCode.INVALID_REQUEST, "" if is_early else _MALFORMED
     try:
         services.metadata.ensure_internal_topic(topic)
     except Refused as error:

@@ -22,6 +22,7 @@ def test_set_takes_any_text_and_delete_none():
     ("operation", "value", "current", "result"),
     [
         (Operation.APPEND, "compact", {}, "delete,compact"),
+        (Operation.APPEND, "", {}, "delete,"),
         (Operation.APPEND, "compact", {"cleanup_policy": ""}, "compact"),
         (Operation.APPEND, "delete,compact", {"cleanup_policy": "compact, delete"}, "compact,delete"),
         (Operation.SUBTRACT, "delete", {}, ""),

@@ -117,6 +117,7 @@ def test_an_unknown_type_fails_the_whole_request(broker):
     resources = [DescribeConfigsResource(resource_type=kind, resource_name="1") for kind in (BROKER, 3)]
     response = broker.call(describe_configs, DescribeConfigsRequest(resources=resources), 4)
     assert [result.error_code for result in response.results] == [ErrorCode.INVALID_REQUEST] * 2
+    assert all(result.error_message.startswith("This most likely occurs") for result in response.results)
 
 
 def test_the_broker_shows_every_key():

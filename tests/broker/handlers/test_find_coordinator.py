@@ -60,3 +60,19 @@ def test_other_kinds_are_refused_for_good(broker, key_type):
     assert (new.key, new.error_code, new.node_id) == ("x", ErrorCode.INVALID_REQUEST, -1)
     assert new.error_message
     assert OFFSETS_TOPIC not in broker.metadata.image.topics_by_name
+
+
+MALFORMED = "This most likely occurs because of a request being malformed by the client library"
+
+
+@pytest.mark.parametrize(
+    ("key_type", "version", "message"),
+    [(9, 3, MALFORMED), (9, 6, MALFORMED), (2, 3, MALFORMED), (2, 4, ""), (2, 6, "share groups are not served yet")],
+)
+def test_kinds_of_keys_that_the_version_does_not_know(broker, key_type, version, message):
+    keys = {"key": "g"} if version < 4 else {"coordinator_keys": ["g"]}
+    answer = broker.ask(find_coordinator, FindCoordinatorRequest(key_type=key_type, **keys), version)
+    refused = answer if version < 4 else answer.coordinators[0]
+    assert refused.error_code == ErrorCode.INVALID_REQUEST
+    assert (refused.error_message or "").startswith(message)
+    assert bool(refused.error_message) == bool(message) or version < 4

@@ -101,8 +101,12 @@ def test_the_leader_epoch_is_the_records(broker):
 
 def test_the_readers_leader_epoch(broker):
     broker.partitions.get("t", 0).leader_epoch = 3
-    codes = [ask(broker, LATEST, epoch=epoch)[0][0] for epoch in (-1, 2, 3, 4)]
-    assert codes == ["NONE", "FENCED_LEADER_EPOCH", "NONE", "UNKNOWN_LEADER_EPOCH"]
+    codes = [ask(broker, LATEST, epoch=epoch)[0][0] for epoch in (-1, 2, 3, 4, -2)]
+    assert codes == ["NONE", "FENCED_LEADER_EPOCH", "NONE", "UNKNOWN_LEADER_EPOCH", "FENCED_LEADER_EPOCH"]
+
+
+def test_an_isolation_level_that_is_not_there(broker):
+    assert ask(broker, LATEST, isolation_level=2) == [("UNKNOWN_SERVER_ERROR", -1, -1, -1)]
 
 
 def test_read_committed_ends_at_the_stable_offset(broker):

@@ -49,8 +49,8 @@ def test_anybody_may_ask(broker):
 
 
 def test_the_readers_leader_epoch(broker):
-    codes = [ask(broker, 0, current=current)[0] for current in (-1, 4, 5, 6)]
-    assert codes == ["NONE", "FENCED_LEADER_EPOCH", "NONE", "UNKNOWN_LEADER_EPOCH"]
+    codes = [ask(broker, 0, current=current)[0] for current in (-1, 4, 5, 6, -2)]
+    assert codes == ["NONE", "FENCED_LEADER_EPOCH", "NONE", "UNKNOWN_LEADER_EPOCH", "FENCED_LEADER_EPOCH"]
 
 
 def test_what_is_not_there(broker):
