@@ -49,12 +49,13 @@ RECORDS_PER_TURN: Final = 1000
 class HostedTransactions:
     """A shard and the log that it lives in."""
 
-    __slots__ = ("is_given_up", "is_loaded", "log", "shard")
+    __slots__ = ("is_given_up", "log", "problem", "shard")
 
     def __init__(self, shard: TransactionShard, log: TransactionLog) -> None:
         self.shard = shard
         self.log = log
-        self.is_loaded = False
+        self.problem = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+        """Why it cannot be asked; NONE once it is loaded."""
         self.is_given_up = False
 
 
@@ -147,7 +148,7 @@ class TransactionCoordinators(MetadataListener):
             try:
                 records, next_offset = hosted.log.read(offset, room)
             except (OSError, ProtocolError) as error:
-                logger.error("%s: its transactions cannot be read: %s", hosted.log.partition.name, error)
+                self._give_up_loading(hosted, error)
                 continue
             for record in records:
                 hosted.shard.replay(record)
@@ -159,8 +160,19 @@ class TransactionCoordinators(MetadataListener):
         if self._loading:
             self._timers.schedule(self._clock.monotonic_ms(), self._load_some)
 
+    def _give_up_loading(self, hosted: HostedTransactions, error: Exception) -> None:
+        """Serve none of its transactional ids: what was read of them may be long over, and their markers owed.
+
+        Kafka goes on with what it has read; as with a group's partition, clients are told to look elsewhere instead.
+        """
+        logger.error(
+            "%s: its transactions are not served, since they cannot be read: %s", hosted.log.partition.name, error
+        )
+        hosted.problem = ErrorCode.NOT_COORDINATOR
+        hosted.shard = TransactionShard(self._new_producer_id)
+
     def _loaded(self, hosted: HostedTransactions) -> None:
-        hosted.is_loaded = True
+        hosted.problem = ErrorCode.NONE
         shard = hosted.shard
         if shard.transactions:
             logger.info("%s: %d transactional ids", hosted.log.partition.name, len(shard.transactions))
@@ -170,11 +182,14 @@ class TransactionCoordinators(MetadataListener):
     # Looking
 
     def hosting(self, transactional_id: str) -> HostedTransactions | ErrorCode:
-        """Where a transactional id lives; NOT_COORDINATOR or COORDINATOR_LOAD_IN_PROGRESS while it cannot be asked."""
+        """Where a transactional id lives, or why it cannot be asked.
+
+        COORDINATOR_LOAD_IN_PROGRESS passes; NOT_COORDINATOR may not, where the partition cannot be read.
+        """
         if not self._hosted:
             return ErrorCode.NOT_COORDINATOR
         hosted = self._hosted[partition_for(transactional_id, len(self._hosted))]
-        return hosted if hosted.is_loaded else ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+        return hosted if hosted.problem is ErrorCode.NONE else hosted.problem
 
     def transactions(self) -> Iterator[Transaction]:
         """Every transactional id that is loaded."""

@@ -9,6 +9,7 @@ from ottla.broker.coordinators.transaction_state import TransactionState
 from ottla.broker.handlers import init_producer_id, list_transactions
 from ottla.broker.request import Deferred
 from ottla.broker.runtime import transaction_coordinators
+from ottla.broker.runtime.group_coordinators import partition_for
 from ottla.broker.runtime.transaction_markers import Marker
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.init_producer_id import InitProducerIdRequest
@@ -234,6 +235,26 @@ class TestLoading:
         broker.crash()
         assert broker.begin() == (producer[0], 1)
         assert "is passed over" in caplog.text
+
+    def test_a_partition_that_cannot_be_read_keeps_its_own_transactions_away_and_no_others(self, broker, caplog):
+        kept = partition_for(NAME, 3)
+        other = next(f"t{n}" for n in range(10) if partition_for(f"t{n}", 3) != kept)
+        producer, another = broker.begin(), broker.begin(name=other)
+        broker.transactions.stop()
+        damaged = broker.folder / f"__transaction_state-{kept}" / f"{0:020d}.log"
+        content = bytearray(damaged.read_bytes())
+        content[61] ^= 8  # what the first record says of its length
+        damaged.write_bytes(content)
+        broker.transactions.start()
+        assert f"{damaged.parent.name}: its transactions are not served, since they cannot be read" in caplog.text
+        assert broker.init()[0] == "NOT_COORDINATOR"
+        assert broker.end(producer, commit=True)[0] == "NOT_COORDINATOR"
+        assert broker.send(producer, 0) == "NOT_ENOUGH_REPLICAS"
+        assert broker.described()[0] == "NOT_COORDINATOR"
+        assert broker.init(name=other) == ("NONE", (another[0], 1))
+        listed = broker.ask(list_transactions, ListTransactionsRequest(), 2)
+        assert [state.transactional_id for state in listed.transaction_states] == [other]
+        assert damaged.read_bytes() == content
 
     def test_transactions_go_with_their_topic(self, broker):
         broker.begin()
