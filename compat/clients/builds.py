@@ -136,15 +136,18 @@ class NodeBuild:
 
 @dataclass(frozen=True)
 class PythonBuild:
-    """One script of `python/` in an environment of its own; `versions` are the Pythons that the packages have
-    been made for, the best first, and none means the one that runs the tests."""
+    """One script of `python/` in an environment of its own, by the first of these Pythons that the machine has:
+    the packages have been made for them. Without packages, in the environment of the tests."""
 
     script: str
-    packages: tuple[str, ...]
+    packages: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     slow: bool = False
 
     def command(self) -> list[str]:
+        script = str(HERE / "python" / self.script)
+        if not self.packages:
+            return [sys.executable, script]
         python = self._interpreter()
         name = f"python-{Path(self.script).stem}-{_slug(self.packages)}"
         with cached(name, [], self.slow) as (folder, complete):
@@ -153,7 +156,7 @@ class PythonBuild:
                 fetch([python, "-m", "venv", "--clear", "venv"], folder)
                 pip = [str(inside), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
                 fetch([*pip, "--only-binary", ":all:", *self.packages], folder)
-            return [str(inside), str(HERE / "python" / self.script)]
+            return [str(inside), script]
 
     def _interpreter(self) -> str:
         if not self.versions:

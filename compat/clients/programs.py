@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import features
-from .builds import GoBuild, JavaBuild, NodeBuild
+from .builds import GoBuild, JavaBuild, NodeBuild, PythonBuild
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -32,6 +32,12 @@ class Program:
 KAFKA_GO = features.CLASSIC - features.TRANSACTIONS - {"idempotent", "delete_records"}
 KAFKAJS = ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "@platformatic/wasm-utils@0.2.1", "zstd-codec@0.1.5")
 THE_END_FOR_LATER: dict[str, Facts] = {"offsets_for_times": {"at_first": 0, "later": 20}}
+# kafka-python's and aiokafka's optional packages for the codecs that Python itself has not.
+PYTHON_CODECS = ("cramjam==2.11.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0")
+KAFKA_PYTHON = features.CLASSIC - {"unknown_topic", "fenced"}
+KAFKA_PYTHON_2 = KAFKA_PYTHON - features.TRANSACTIONS - {"idempotent", "delete_records"}
+AIOKAFKA = features.CLASSIC - {"unknown_topic", "delete_group"}
+LIBRDKAFKA_1 = features.CLASSIC - {"delete_group", "delete_records"}
 
 
 def java_clients(version: str, *options: str) -> JavaBuild:
@@ -55,4 +61,17 @@ PROGRAMS = [
     Program("java-kafka-clients-3.9.1", java_clients("3.9.1"), features.CLASSIC),
     Program("java-kafka-clients-3.0.2", java_clients("3.0.2"), features.CLASSIC),
     Program("java-kafka-clients-2.8.2", java_clients("2.8.2"), features.CLASSIC),
+    Program("python-kafka-python-3", PythonBuild("kafka_python.py"), KAFKA_PYTHON),
+    Program(
+        "python-kafka-python-2.0.2",
+        PythonBuild("kafka_python.py", ("kafka-python==2.0.2", *PYTHON_CODECS), ("3.11", "3.10")),
+        KAFKA_PYTHON_2,
+    ),
+    Program("python-aiokafka", PythonBuild("aiokafka_program.py"), AIOKAFKA),
+    Program("python-confluent-kafka", PythonBuild("confluent.py"), features.EVERY),
+    Program(
+        "python-confluent-kafka-1.9.2",
+        PythonBuild("confluent.py", ("confluent-kafka==1.9.2",), ("3.10",)),
+        LIBRDKAFKA_1,
+    ),
 ]
