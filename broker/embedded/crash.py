@@ -27,6 +27,7 @@ def crash(running: Running, down_seconds: float, started: Callable[[ObservedBrok
     if killed.files.is_full:
         raise EmbeddedBrokerError("the disk is full, and a broker cannot start on it; remove the fault first")
     running.thread.run(killed.die())
+    running.thread.call(running.client.end)
     brokers_of_process().discard(killed)
     if down_seconds > 0:
         threading.Event().wait(down_seconds)

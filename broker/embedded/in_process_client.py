@@ -58,6 +58,7 @@ class InProcessClient:
     def __init__(self, broker: ObservedBroker, thread: LoopThread) -> None:
         self._broker = broker
         self._thread = thread
+        self._unanswered: set[Future[Any]] = set()
 
     def send(self, request: Message, version: int) -> Any:
         """The response to a request. Raises EmbeddedBrokerError when the broker closes the connection instead."""
@@ -66,13 +67,22 @@ class InProcessClient:
         return self._thread.ask(partial(self._dispatch, frame))
 
     def _dispatch(self, frame: memoryview, future: Future[Message]) -> None:
+        self._broker.check_alive()
         assert self._broker.dispatcher is not None
         exchange = self._broker.dispatcher.dispatch_as_ever(frame, _connection(future))
         answer = exchange.answer
         if isinstance(answer, Deferred):
-            answer.when_complete(future.set_result)
+            self._unanswered.add(future)
+            future.add_done_callback(self._unanswered.discard)
+            answer.when_complete(partial(_give, future))
         else:
             future.set_result(cast("Message", answer))
+
+    def end(self) -> None:
+        """Tell whoever waits for an answer that the broker was killed. Runs on its loop."""
+        for future in list(self._unanswered):
+            if not future.done():
+                future.set_exception(EmbeddedBrokerError("the broker was killed before it answered"))
 
     # What is asked for
 
@@ -123,6 +133,11 @@ class InProcessClient:
         topics = [OffsetCommitRequestTopic(name=topic, partitions=[committed])]
         response = self.send(OffsetCommitRequest(group_id=group, topics=topics), _OFFSET_COMMIT_VERSION)
         _check(f"group {group}, {topic}-{partition}", response.topics[0].partitions[0].error_code)
+
+
+def _give(future: Future[Any], response: object) -> None:
+    if not future.done():
+        future.set_result(response)
 
 
 def new_record(value: object, key: object, headers: Headers, timestamp_ms: int) -> Record:

@@ -106,9 +106,14 @@ class ObservedBroker(app.Broker):
     @property
     def services(self) -> Services:
         """The parts of a broker that has started. Raises NotRunning."""
+        self.check_alive()
+        assert self._services is not None
+        return self._services
+
+    def check_alive(self) -> None:
+        """Raise NotRunning between two lives."""
         if self._services is None or self._is_dead:
             raise NotRunning("the broker was killed and is not back yet")
-        return self._services
 
     @property
     def directories(self) -> LogDirectories:
