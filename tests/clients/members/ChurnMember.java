@@ -17,11 +17,13 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** A member under churn by Java's consumer: BOOTSTRAP GROUP TOPIC CLIENT_ID PROTOCOL; its lines are churn_lines.py's. */
 public final class ChurnMember implements ConsumerRebalanceListener {
+    private static final long GIVE_UP_MS = 250;
+
     private final KafkaConsumer<byte[], byte[]> consumer;
     private final String topic;
     private volatile boolean leaving;
     /** What was read and not committed. */
-    private Map<TopicPartition, OffsetAndMetadata> read = new HashMap<>();
+    private final Map<TopicPartition, OffsetAndMetadata> read = new HashMap<>();
 
     private ChurnMember(String bootstrap, String group, String topic, String clientId, String protocol) {
         this.topic = topic;
@@ -79,17 +81,16 @@ public final class ChurnMember implements ConsumerRebalanceListener {
     }
 
     private void commit() {
-        Map<TopicPartition, OffsetAndMetadata> offsets = read;
-        if (offsets.isEmpty()) return;
+        if (read.isEmpty()) return;
         try {
-            consumer.commitSync(offsets);
-            sayOffsets("committed", offsets);
+            consumer.commitSync(read);
+            sayOffsets("committed", read);
+            read.clear();
         } catch (WakeupException end) {
-            throw end; // it stays to be committed
+            throw end;
         } catch (KafkaException refused) {
-            sayOffsets("refused", offsets);
+            sayOffsets("refused", read);
         }
-        read = new HashMap<>();
     }
 
     @Override
@@ -99,13 +100,19 @@ public final class ChurnMember implements ConsumerRebalanceListener {
 
     @Override
     public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+        try {
+            Thread.sleep(GIVE_UP_MS);
+        } catch (InterruptedException end) {
+            Thread.currentThread().interrupt();
+        }
         commit();
+        partitions.forEach(read::remove);
         sayPartitions("revoked", partitions);
     }
 
     @Override
     public void onPartitionsLost(Collection<TopicPartition> partitions) {
-        read = new HashMap<>();
+        partitions.forEach(read::remove);
         sayPartitions("lost", partitions);
     }
 

@@ -11,7 +11,7 @@ import sys
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from churn_lines import say, say_offsets, say_partitions
+from churn_lines import GIVE_UP_S, say, say_offsets, say_partitions
 
 
 class Churned(ConsumerRebalanceListener):
@@ -38,10 +38,15 @@ class Churned(ConsumerRebalanceListener):
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         async with self._noting:
+            if revoked:
+                await asyncio.sleep(GIVE_UP_S)
+            await self._commit()
+            for each in revoked:
+                self._read.pop(each.partition, None)
             say_partitions("revoked", (each.partition for each in revoked))
 
     async def _commit(self) -> None:
-        offsets, self._read = self._read, {}
+        offsets = self._read
         if not offsets:
             return
         try:
@@ -50,6 +55,7 @@ class Churned(ConsumerRebalanceListener):
             say_offsets("refused", offsets)
         else:
             say_offsets("committed", offsets)
+            self._read = {}
 
     async def run(self) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leaving.set)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 
-from churn_lines import say, say_offsets, say_partitions
+from churn_lines import GIVE_UP_S, say, say_offsets, say_partitions
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 IN_PROTOCOL = {
@@ -40,24 +41,33 @@ class Churned:
         say_partitions("assigned", (each.partition for each in partitions))
 
     def _give_up(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        time.sleep(GIVE_UP_S)
         self._commit()
+        self._forget(partitions)
         say_partitions("revoked", (each.partition for each in partitions))
 
     def _lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._read.clear()
+        self._forget(partitions)
         say_partitions("lost", (each.partition for each in partitions))
 
+    def _forget(self, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self._read.pop(each.partition, None)
+
     def _commit(self) -> None:
-        offsets, self._read = self._read, {}
+        offsets = self._read
         if not offsets:
             return
         wanted = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
         try:
             answer = self._consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException:
+            answer = None
+        if answer is None or any(each.error for each in answer):
             say_offsets("refused", offsets)
         else:
-            say_offsets("refused" if any(each.error for each in answer) else "committed", offsets)
+            say_offsets("committed", offsets)
+            self._read = {}
 
     def run(self) -> None:
         while not self._leaving:

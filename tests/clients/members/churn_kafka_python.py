@@ -1,13 +1,26 @@
-"""A member under churn by kafka-python: BOOTSTRAP GROUP TOPIC CLIENT_ID PROTOCOL; see churn_lines."""
+"""A member under churn by kafka-python: BOOTSTRAP GROUP TOPIC CLIENT_ID PROTOCOL; see churn_lines.
+
+Version 3.0.12 sometimes hangs for ever on a busy machine, waiting for its own network thread while nothing is under
+way, against Apache Kafka too (https://github.com/dpkp/kafka-python/issues/3121 is of that kind). A member that finds
+itself so begins anew.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 
-from churn_lines import say, say_offsets, say_partitions
+from churn_lines import GIVE_UP_S, say, say_offsets, say_partitions
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
+
+HANGS_AFTER_S = 10
+
+
+class Hanging(BaseException):
+    """No poll has come back for a while."""
 
 
 class Churned(ConsumerRebalanceListener):
@@ -28,23 +41,33 @@ class Churned(ConsumerRebalanceListener):
         self._consumer.subscribe([topic], listener=self)
         self._leaving = False
         signal.signal(signal.SIGTERM, self._leave)
+        signal.signal(signal.SIGALRM, self._despair)
 
     def _leave(self, *_: object) -> None:
         self._leaving = True
+
+    def _despair(self, *_: object) -> None:
+        raise Hanging
 
     def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         say_partitions("assigned", (each.partition for each in assigned))
 
     def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        time.sleep(GIVE_UP_S)
         self._commit()
+        self._forget(revoked)
         say_partitions("revoked", (each.partition for each in revoked))
 
     def on_partitions_lost(self, lost: list[TopicPartition]) -> None:
-        self._read.clear()
+        self._forget(lost)
         say_partitions("lost", (each.partition for each in lost))
 
+    def _forget(self, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self._read.pop(each.partition, None)
+
     def _commit(self) -> None:
-        offsets, self._read = self._read, {}
+        offsets = self._read
         if not offsets:
             return
         wanted = {
@@ -57,9 +80,11 @@ class Churned(ConsumerRebalanceListener):
             say_offsets("refused", offsets)
         else:
             say_offsets("committed", offsets)
+            self._read = {}
 
     def run(self) -> None:
         while not self._leaving:
+            signal.alarm(HANGS_AFTER_S)
             for records in self._consumer.poll(timeout_ms=100).values():
                 for record in records:
                     say("record", partition=record.partition, offset=record.offset)
@@ -70,4 +95,8 @@ class Churned(ConsumerRebalanceListener):
 
 
 if __name__ == "__main__":
-    Churned(*sys.argv[1:]).run()
+    try:
+        Churned(*sys.argv[1:]).run()
+    except Hanging:
+        say("leaving")
+        os.execv(sys.executable, [sys.executable, *sys.argv])

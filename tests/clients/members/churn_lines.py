@@ -1,9 +1,9 @@
 """What a member under churn tells its test: one JSON object a line, with the wall clock's time in seconds.
 
 All member programs, in whatever language, write the same events: `assigned`, `revoked` and `lost` with `partitions`,
-`record` with `partition` and `offset`, `committed` and `refused` with `offsets` (a refused commit is no trouble, the
-records will be read again), and `leaving` before the client is closed. `revoked` is written when nothing more will be
-read of these partitions and what was read has been committed.
+`record` with `partition` and `offset`, `committed` and `refused` with `offsets`, and `leaving` before the client is
+closed. `revoked` is written when nothing more will be read of these partitions and what was read has been committed.
+What was refused is committed later, unless the partition is gone by then.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# How long a member takes over what it has read before it gives it up: long enough for a broker that does not wait.
+GIVE_UP_S = 0.25
 
 
 def say(event: str, **facts: object) -> None:

@@ -24,7 +24,7 @@ func settings(bootstrap, group, topic, clientID, protocol string) []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(told("assigned", topic)),
-		kgo.OnPartitionsRevoked(told("revoked", topic)),
+		kgo.OnPartitionsRevoked(giveUp(topic)),
 		kgo.OnPartitionsLost(told("lost", topic)),
 	}
 	if protocol == "consumer" {
@@ -39,36 +39,50 @@ func told(event, topic string) func(context.Context, *kgo.Client, map[string][]i
 	}
 }
 
-// Rebalances wait until what was polled is committed, so that a revocation finds nothing left to commit.
-func readOnce(client *kgo.Client) {
+func giveUp(topic string) func(context.Context, *kgo.Client, map[string][]int32) {
+	return func(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
+		time.Sleep(lines.GiveUp)
+		commit(client, topic)
+		lines.SayPartitions("revoked", partitions[topic])
+	}
+}
+
+// Rebalances wait until what was polled is written down.
+func readOnce(client *kgo.Client, topic string) {
 	defer client.AllowRebalance()
 	ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 	defer cancel()
-	fetches := client.PollFetches(ctx)
-	offsets := map[int32]int64{}
-	fetches.EachRecord(func(record *kgo.Record) {
+	client.PollFetches(ctx).EachRecord(func(record *kgo.Record) {
 		lines.SayRecord(record.Partition, record.Offset)
-		offsets[record.Partition] = record.Offset + 1
 	})
+	commit(client, topic)
+}
+
+func commit(client *kgo.Client, topic string) {
+	offsets := map[int32]int64{}
+	for partition, next := range client.UncommittedOffsets()[topic] {
+		offsets[partition] = next.Offset
+	}
 	if len(offsets) == 0 {
 		return
 	}
 	event := "committed"
-	if client.CommitRecords(context.Background(), fetches.Records()...) != nil {
+	if client.CommitUncommittedOffsets(context.Background()) != nil {
 		event = "refused"
 	}
 	lines.Say(event, lines.Facts{"offsets": offsets})
 }
 
 func main() {
+	bootstrap, group, topic, clientID, protocol := os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5]
 	leaving := make(chan os.Signal, 1)
 	signal.Notify(leaving, syscall.SIGTERM)
-	client, err := kgo.NewClient(settings(os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5])...)
+	client, err := kgo.NewClient(settings(bootstrap, group, topic, clientID, protocol)...)
 	if err != nil {
 		panic(err)
 	}
 	for len(leaving) == 0 {
-		readOnce(client)
+		readOnce(client, topic)
 	}
 	lines.Say("leaving", nil)
 	client.CloseAllowingRebalance()

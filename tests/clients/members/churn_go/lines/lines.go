@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// GiveUp is how long a member takes over what it has read before it gives it up.
+const GiveUp = 250 * time.Millisecond
+
 var writing sync.Mutex
 
 // Facts are the fields of a line besides the time and the event.

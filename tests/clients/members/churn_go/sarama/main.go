@@ -29,6 +29,7 @@ func (m member) Setup(session sarama.ConsumerGroupSession) error {
 }
 
 func (m member) Cleanup(session sarama.ConsumerGroupSession) error {
+	time.Sleep(lines.GiveUp)
 	session.Commit()
 	lines.SayPartitions("revoked", session.Claims()[m.topic])
 	return nil
