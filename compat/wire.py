@@ -15,7 +15,7 @@ from ottla.protocol.messages.api_versions import ApiVersionsRequest, ApiVersions
 if TYPE_CHECKING:
     from ottla.protocol.schema import Message
 
-TIMEOUT_S = 30
+TIMEOUT_S = 10
 CLIENT_ID = "compat"
 
 

@@ -5,10 +5,12 @@
 2. Ids that a broker makes up (topics, producers, members, fetch sessions, the cluster) become what they stand for,
    or numbers in the order of their appearance.
    So does the epoch of the finalized features, an offset of the metadata log.
-3. Timestamps of now become <now>; a record's own time stays.
+3. Timestamps of now become <now>, and such in messages <time>; times long ago stay.
 4. The port that the broker listens on becomes <port>.
-5. Arrays that Kafka fills from a hash map are sorted: UNORDERED says which.
-6. Record batches are shown as their headers and records. Their CRC is left out: it covers ids and times.
+5. Arrays that Kafka fills from a hash map are sorted: UNORDERED says which. Fetch answers that come back to a topic
+   are shown with all of it in one place: clients read them partition by partition.
+6. What documents a configuration is each broker's own prose: only whether it is there counts.
+7. Record batches are shown as their headers and records. Their CRC is left out: it covers ids and times.
 """
 
 from __future__ import annotations
@@ -31,31 +33,40 @@ if TYPE_CHECKING:
 UNORDERED = frozenset(
     {
         "AddPartitionsToTxnResponse.results_by_topic_v3_and_below",
-        "AddPartitionsToTxnTopicResult.results_by_partition",
-        "AddPartitionsToTxnResult.topic_results",
         "AddPartitionsToTxnResponse.results_by_transaction",
+        "AddPartitionsToTxnResult.topic_results",
+        "AddPartitionsToTxnTopicResult.results_by_partition",
         "AlterConfigsResponse.responses",
         "ApiVersionsResponse.api_keys",
         "ApiVersionsResponse.finalized_features",
         "ApiVersionsResponse.supported_features",
         "Assignment.topic_partitions",
+        "ConsumerGroupDescribeResponse.groups",
         "CreatableTopicResult.configs",
         "CreatePartitionsResponse.results",
         "CreateTopicsResponse.topics",
         "DeleteGroupsResponse.results",
         "DeleteRecordsResponse.topics",
+        "DeleteRecordsTopicResult.partitions",
         "DeleteTopicsResponse.responses",
         "DescribeConfigsResponse.results",
         "DescribeConfigsResult.configs",
+        "DescribeGroupsResponse.groups",
+        "DescribeTransactionsResponse.transaction_states",
         "DescribedGroup.members",
         "FetchResponse.responses",
-        "JoinGroupResponse.members",
         "IncrementalAlterConfigsResponse.responses",
+        "JoinGroupResponse.members",
         "ListConfigResourcesResponse.config_resources",
         "ListGroupsResponse.groups",
         "ListOffsetsResponse.topics",
+        "ListOffsetsTopicResponse.partitions",
         "ListTransactionsResponse.transaction_states",
         "MetadataResponse.topics",
+        "OffsetCommitResponse.topics",
+        "OffsetCommitResponseTopic.partitions",
+        "OffsetDeleteResponse.topics",
+        "OffsetDeleteResponseTopic.partitions",
         "OffsetFetchResponse.topics",
         "OffsetFetchResponseGroup.topics",
         "OffsetFetchResponseTopic.partitions",
@@ -63,15 +74,22 @@ UNORDERED = frozenset(
         "OffsetForLeaderEpochResponse.topics",
         "PartitionResponse.active_producers",
         "ProduceResponse.responses",
+        "TopicProduceResponse.partition_responses",
+        "TxnOffsetCommitResponse.topics",
+        "TxnOffsetCommitResponseTopic.partitions",
         "WritableTxnMarkerResult.topics",
         "WritableTxnMarkerTopicResult.partitions",
+        "WriteTxnMarkersResponse.markers",
     }
 )
 
 _TIMES = frozenset({"base_timestamp", "last_timestamp", "log_append_time_ms", "max_timestamp", "timestamp",
                     "transaction_start_time_ms"})  # fmt: skip
 _NEAR_MS = 3_600_000
+_TIME = re.compile(r"-922337\d{13}\b|\b\d{13}\b")
+_DAYS_MS = 5 * 86_400_000
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SHORT_UUID = re.compile(r"[A-Za-z0-9_-]{22}")
 _MADE_UP = re.compile("\u0001(.)(.*?)\u0002")
 _NO_ID = bytes(16)
 
@@ -102,6 +120,8 @@ class Normaliser:
         if not field.is_array or value is None:
             return self._value(field, value, version)
         entries = [self._value(field, entry, version) for entry in value if not self._is_of_another(entry)]
+        if owner == "FetchResponse" and field.name == "responses":
+            entries = _by_topic(entries)
         if f"{owner}.{field.name}" in UNORDERED:
             entries.sort(key=_sort_key)
         return entries
@@ -124,7 +144,7 @@ class Normaliser:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
-            return "<cluster id>" if field.name == "cluster_id" else self._text(value)
+            return self._named_text(field.name, value)
         if field.wire == "uuid":
             return self._id(bytes(value))
         if field.wire == "records":
@@ -148,10 +168,20 @@ class Normaliser:
             return "<now>"
         return value
 
+    def _named_text(self, name: str, value: str) -> str:
+        if name == "cluster_id":
+            return "<cluster id>"
+        if name == "documentation":
+            return "<documentation>" if value else value
+        if name == "member_id" and _SHORT_UUID.fullmatch(value):
+            return _mark("uuid", value)
+        return self._text(value)
+
     def _text(self, value: str) -> str:
         for known, label in self._world.ids.items():
             value = value.replace(id_text(known), f"<id of {label}>")
         value = value.replace(self._world.prefix, "").replace(f":{self._world.broker.port}", ":<port>")
+        value = _TIME.sub(_as_time, value)
         return _UUID.sub(lambda found: _mark("uuid", found[0]), value)
 
     def _id(self, value: bytes) -> str:
@@ -195,9 +225,25 @@ class Normaliser:
         return f"<{kind} {numbers.setdefault(made_up, len(numbers) + 1)}>"
 
 
+def _by_topic(entries: list[Any]) -> list[Any]:
+    """The entries of a Fetch answer with each topic once, and its partitions sorted."""
+    merged: dict[str, Any] = {}
+    for entry in entries:
+        topic = merged.setdefault(str(entry.get("topic_id", entry.get("topic"))), {**entry, "partitions": []})
+        topic["partitions"] += entry["partitions"]
+    for topic in merged.values():
+        topic["partitions"].sort(key=lambda partition: partition["partition_index"])
+    return list(merged.values())
+
+
 def id_text(topic_id: bytes) -> str:
     """A topic id as Kafka writes it into messages."""
     return base64.urlsafe_b64encode(topic_id).decode().rstrip("=")
+
+
+def _as_time(found: re.Match[str]) -> str:
+    is_near = abs(int(found[0]) - time.time() * 1000) < _DAYS_MS
+    return "<time>" if is_near or found[0].startswith("-") else found[0]
 
 
 def _mark(kind: str, made_up: str) -> str:

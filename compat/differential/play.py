@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _RETRY_S = 0.02
 CLOSED = "the connection was closed"
+NO_ANSWER = "no answer in time"
 
 
 class NotInThisVersion(Exception):
@@ -97,7 +98,8 @@ class _Player:
         except Unreadable as error:
             said = f"unreadable: {error}"
         except TimeoutError:
-            said = "no answer in time"
+            said = NO_ANSWER
+            self._world.connection(on).close()
         at = f" on {on}" if on else ""
         assert frame.answer is not None
         self._steps.append(Step(f"{frame.answer.__name__} v{frame.answer_version}{at}", said))

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from .compare import Difference, differences
-from .play import NotInThisVersion, Stage, play
+from .play import NO_ANSWER, NotInThisVersion, Stage, play
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,9 @@ class SideBySide(NamedTuple):
         with ThreadPoolExecutor(1) as pool:
             theirs = pool.submit(play, case, version, self.theirs)
             ours = play(case, version, self.ours)
-            return ours, theirs.result()
+            heard = theirs.result()
+        assert all(step.answered != NO_ANSWER for step in heard), "a case waits for what the reference never answers"
+        return ours, heard
 
     def compare(self, case: Case, gaps: Iterable[Gap]) -> list[Compared]:
         """Every version in which the case can be played."""

@@ -10,7 +10,7 @@ from ..version_ranges import ranges
 from .case import cases_in
 from .gaps import known_gaps
 
-_SHOWN = 15
+_SHOWN = 40
 CASES = [*cases_in(f"{__package__}.catalogue"), *cases_in(f"{__package__}.sequences")]
 GAPS = known_gaps()
 

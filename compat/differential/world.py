@@ -122,6 +122,12 @@ class World:
         self.await_leaders(name, partitions)
         return Topic(name, made.topic_id)
 
+    def known_topic(self, label: str = "t", partitions: int = 1) -> Topic:
+        """A topic that group coordinators know too: Apache Kafka's hear of it last."""
+        topic = self.topic(label, partitions)
+        self.settle()
+        return topic
+
     def await_leaders(self, name: str, partitions: int = 1) -> None:
         """Wait until every partition of a topic answers."""
         wanted = [ListOffsetsPartition(partition_index=index, timestamp=-1) for index in range(partitions)]
