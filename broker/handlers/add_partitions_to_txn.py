@@ -1,6 +1,7 @@
 """AddPartitionsToTxn 0-5: make partitions part of a transaction, or ask whether they are.
 
 - Either all partitions join or none does: when one does not exist, the others answer OPERATION_NOT_ATTEMPTED.
+- Clients cannot add an internal topic: its partitions answer TOPIC_AUTHORIZATION_FAILED.
 - From 4 on a request is a broker's and holds several transactions; with `verify_only` it changes nothing (KIP-890).
 
 Version notes: 2 may answer PRODUCER_FENCED (KIP-588), 3 is flexible, 4 is batched, 5 knows TRANSACTION_ABORTABLE.
@@ -20,6 +21,7 @@ from ...protocol.messages.add_partitions_to_txn import (
 )
 from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..coordinators.transaction_state import EPOCH_BUMPS_SINCE
+from ..metadata.topic_names import is_internal
 
 if TYPE_CHECKING:
     from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
@@ -69,17 +71,20 @@ def _result(transaction: AddPartitionsToTxnTransaction, version: int, services: 
     )
 
 
+def _problem_with(partition: TopicPartition, version: int, services: Services) -> ErrorCode:
+    if version < _FIRST_BATCHED_VERSION and is_internal(partition[0]):
+        return ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    if services.partitions.get(*partition) is None:
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return ErrorCode.NONE
+
+
 def _codes(
     transaction: AddPartitionsToTxnTransaction, partitions: list[TopicPartition], version: int, services: Services
 ) -> dict[TopicPartition, ErrorCode]:
-    missing = {partition for partition in partitions if services.partitions.get(*partition) is None}
-    if missing:
-        return {
-            partition: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            if partition in missing
-            else ErrorCode.OPERATION_NOT_ATTEMPTED
-            for partition in partitions
-        }
+    problems = {partition: _problem_with(partition, version, services) for partition in partitions}
+    if any(problems.values()):
+        return {partition: problem or ErrorCode.OPERATION_NOT_ATTEMPTED for partition, problem in problems.items()}
     producer = ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
     wanted = frozenset(partitions)
     if transaction.verify_only:

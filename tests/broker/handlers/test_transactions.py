@@ -145,6 +145,14 @@ def test_partitions_join_all_or_none(broker):
     assert broker.described() == ("NONE", "Empty", [])
 
 
+def test_clients_do_not_add_internal_topics(broker):
+    producer = broker.begin(version=3)
+    assert broker.add(producer, ("__consumer_offsets", [0]), ("t", [0])) == [
+        ("__consumer_offsets", 0, "TOPIC_AUTHORIZATION_FAILED"),
+        ("t", 0, "OPERATION_NOT_ATTEMPTED"),
+    ]
+
+
 @pytest.mark.parametrize("verify_only", [True, False])
 def test_brokers_add_and_verify_for_several_transactions(broker, verify_only):
     one, two = broker.begin(name="one"), broker.begin(name="two")
