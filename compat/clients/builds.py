@@ -37,9 +37,6 @@ class BuildFailed(Exception):
 
 
 class Build(Protocol):
-    @property
-    def slow(self) -> bool: ...
-
     def command(self) -> list[str]:
         """What starts the built program, without its arguments. Builds it if need be. Raises Unavailable."""
 
@@ -197,17 +194,17 @@ class JavaBuild:
 
 @dataclass(frozen=True)
 class RustBuild:
-    """The crate in a folder of `rust/`; its Cargo.toml has the versions."""
+    """The crate in a folder of `rust/`; its Cargo.toml has the versions. Its dependencies take minutes, once: they
+    outlive a change of the program."""
 
     crate: str
-    slow: bool = True
 
     def command(self) -> list[str]:
         cargo, crate = tool("cargo"), HERE / "rust" / self.crate
         sources = [crate / "Cargo.toml", *sorted((crate / "src").glob("*.rs")), HERE / "rust" / "facts.rs"]
-        with cached(f"rust-{self.crate}", sources, self.slow) as (folder, complete):
+        target = CACHE / f"rust-{self.crate}-target"
+        with cached(f"rust-{self.crate}", sources, slow=not target.exists()) as (folder, complete):
             if not complete:
-                target = CACHE / f"rust-{self.crate}-target"  # dependencies outlive a change of the program
                 shutil.copytree(HERE / "rust", folder / "rust", dirs_exist_ok=True)
                 fetch([cargo, "fetch", "--quiet"], folder / "rust" / self.crate)
                 build = [cargo, "build", "--offline", "--quiet", "--target-dir", str(target)]

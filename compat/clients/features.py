@@ -40,7 +40,7 @@ KAFKA_SAYS: dict[str, Facts] = {
     "delete_unknown": {"code": 3},
 }
 
-PRODUCE = {f"produce_{codec}" for codec in CODECS}
+GROUPS = {"group_resume", "describe_group", "list_groups", "committed_offset", "delete_group"}
 TRANSACTIONS = {"transactions", "transaction_offsets", "fenced"}
 EVERY = frozenset(KAFKA_SAYS)
 CLASSIC = EVERY - {"consumer_protocol"}  # clients that are older than KIP-848, or leave it out

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import features
-from .builds import GoBuild, JavaBuild, NodeBuild, PythonBuild
+from .builds import GoBuild, JavaBuild, NodeBuild, PythonBuild, RustBuild
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -38,6 +38,12 @@ KAFKA_PYTHON = features.CLASSIC - {"unknown_topic", "fenced"}
 KAFKA_PYTHON_2 = KAFKA_PYTHON - features.TRANSACTIONS - {"idempotent", "delete_records"}
 AIOKAFKA = features.CLASSIC - {"unknown_topic", "delete_group"}
 LIBRDKAFKA_1 = features.CLASSIC - {"delete_group", "delete_records"}
+RSKAFKA = (
+    features.CLASSIC
+    - features.TRANSACTIONS
+    - features.GROUPS
+    - {"unknown_topic", "create_partitions", "describe_cluster", "configs", "idempotent", "delete_unknown"}
+)
 
 
 def java_clients(version: str, *options: str) -> JavaBuild:
@@ -74,4 +80,6 @@ PROGRAMS = [
         PythonBuild("confluent.py", ("confluent-kafka==1.9.2",), ("3.10",)),
         LIBRDKAFKA_1,
     ),
+    Program("rust-rdkafka", RustBuild("rdkafka"), features.EVERY - {"unknown_topic"}),
+    Program("rust-rskafka", RustBuild("rskafka"), RSKAFKA, {"offsets_for_times": {"at_first": 0}}),
 ]
