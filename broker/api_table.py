@@ -12,6 +12,7 @@ from ..protocol.api_keys import ApiKey
 from ..protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from ..protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
 from ..protocol.messages.alter_configs import AlterConfigsRequest
+from ..protocol.messages.alter_partition_reassignments import AlterPartitionReassignmentsRequest
 from ..protocol.messages.api_versions import ApiVersion, ApiVersionsRequest
 from ..protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest
 from ..protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
@@ -23,9 +24,12 @@ from ..protocol.messages.delete_topics import DeleteTopicsRequest
 from ..protocol.messages.describe_cluster import DescribeClusterRequest
 from ..protocol.messages.describe_configs import DescribeConfigsRequest
 from ..protocol.messages.describe_groups import DescribeGroupsRequest
+from ..protocol.messages.describe_log_dirs import DescribeLogDirsRequest
 from ..protocol.messages.describe_producers import DescribeProducersRequest
+from ..protocol.messages.describe_quorum import DescribeQuorumRequest
 from ..protocol.messages.describe_topic_partitions import DescribeTopicPartitionsRequest
 from ..protocol.messages.describe_transactions import DescribeTransactionsRequest
+from ..protocol.messages.elect_leaders import ElectLeadersRequest
 from ..protocol.messages.end_txn import EndTxnRequest
 from ..protocol.messages.fetch import FetchRequest
 from ..protocol.messages.find_coordinator import FindCoordinatorRequest
@@ -37,6 +41,7 @@ from ..protocol.messages.leave_group import LeaveGroupRequest
 from ..protocol.messages.list_config_resources import ListConfigResourcesRequest
 from ..protocol.messages.list_groups import ListGroupsRequest
 from ..protocol.messages.list_offsets import ListOffsetsRequest
+from ..protocol.messages.list_partition_reassignments import ListPartitionReassignmentsRequest
 from ..protocol.messages.list_transactions import ListTransactionsRequest
 from ..protocol.messages.metadata import MetadataRequest
 from ..protocol.messages.offset_commit import OffsetCommitRequest
@@ -51,6 +56,7 @@ from .handlers import (
     add_offsets_to_txn,
     add_partitions_to_txn,
     alter_configs,
+    alter_partition_reassignments,
     api_versions,
     consumer_group_describe,
     consumer_group_heartbeat,
@@ -62,9 +68,12 @@ from .handlers import (
     describe_cluster,
     describe_configs,
     describe_groups,
+    describe_log_dirs,
     describe_producers,
+    describe_quorum,
     describe_topic_partitions,
     describe_transactions,
+    elect_leaders,
     end_txn,
     fetch,
     find_coordinator,
@@ -76,6 +85,7 @@ from .handlers import (
     list_config_resources,
     list_groups,
     list_offsets,
+    list_partition_reassignments,
     list_transactions,
     metadata,
     offset_commit,
@@ -134,10 +144,27 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.TXN_OFFSET_COMMIT, 0, 5, TxnOffsetCommitRequest, txn_offset_commit.handle),
         Api(ApiKey.DESCRIBE_CONFIGS, 1, 4, DescribeConfigsRequest, describe_configs.handle),
         Api(ApiKey.ALTER_CONFIGS, 0, 2, AlterConfigsRequest, alter_configs.handle),
+        Api(ApiKey.DESCRIBE_LOG_DIRS, 1, 5, DescribeLogDirsRequest, describe_log_dirs.handle),
         Api(ApiKey.CREATE_PARTITIONS, 0, 3, CreatePartitionsRequest, create_partitions.handle),
         Api(ApiKey.DELETE_GROUPS, 0, 2, DeleteGroupsRequest, delete_groups.handle),
+        Api(ApiKey.ELECT_LEADERS, 0, 2, ElectLeadersRequest, elect_leaders.handle),
         Api(ApiKey.INCREMENTAL_ALTER_CONFIGS, 0, 1, IncrementalAlterConfigsRequest, incremental_alter_configs.handle),
+        Api(
+            ApiKey.ALTER_PARTITION_REASSIGNMENTS,
+            0,
+            1,
+            AlterPartitionReassignmentsRequest,
+            alter_partition_reassignments.handle,
+        ),
+        Api(
+            ApiKey.LIST_PARTITION_REASSIGNMENTS,
+            0,
+            0,
+            ListPartitionReassignmentsRequest,
+            list_partition_reassignments.handle,
+        ),
         Api(ApiKey.OFFSET_DELETE, 0, 0, OffsetDeleteRequest, offset_delete.handle),
+        Api(ApiKey.DESCRIBE_QUORUM, 0, 2, DescribeQuorumRequest, describe_quorum.handle),
         Api(ApiKey.DESCRIBE_CLUSTER, 0, 2, DescribeClusterRequest, describe_cluster.handle),
         Api(ApiKey.DESCRIBE_PRODUCERS, 0, 0, DescribeProducersRequest, describe_producers.handle),
         Api(ApiKey.DESCRIBE_TRANSACTIONS, 0, 0, DescribeTransactionsRequest, describe_transactions.handle),

@@ -232,3 +232,9 @@ class Descriptors:
     def forget(self, file: OpenFile) -> None:
         """Let go of a file that was just closed: a second entry of one opened again would close it in its use."""
         self._open.remove(file)
+
+
+def volume_bytes(path: str) -> tuple[int, int]:
+    """The size of the volume that a path is on, and what of it may still be used. Raises OSError."""
+    volume = os.statvfs(path)
+    return volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize

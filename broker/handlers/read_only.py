@@ -335,6 +335,7 @@ READS: Final = frozenset(
         ApiKey.LIST_CONFIG_RESOURCES,
         ApiKey.LIST_GROUPS,
         ApiKey.LIST_OFFSETS,
+        ApiKey.LIST_PARTITION_REASSIGNMENTS,
         ApiKey.METADATA,
         ApiKey.OFFSET_FETCH,
         ApiKey.OFFSET_FOR_LEADER_EPOCH,

@@ -23,6 +23,7 @@ from .metadata_reader import UnreadableMetadata
 from .ownership import why_foreign
 from .partition_creation import plan_partitions
 from .quorum_state import read_quorum_state
+from .quorum_view import QuorumView, configured_voters, recorded_voters
 from .refusal import Refused
 from .registration import (
     BrokerIdentity,
@@ -153,6 +154,17 @@ class ClusterMetadata:
     def last_offset(self) -> int:
         """The offset of the newest record whose effect is in the image."""
         return self.image.last_offset
+
+    def quorum(self) -> QuorumView:
+        """The quorum of the log, as DescribeQuorum tells it."""
+        record = self._log.reader.kraft.voters
+        if record is not None:
+            voters = recorded_voters(record)
+        else:
+            config = self.config
+            voters = configured_voters(config.controller_quorum_voters, config.controller_listener_names[0])
+        end_offset = self._log.end_offset
+        return QuorumView(self.image.node_id, self._log.leader_epoch, end_offset, end_offset, voters)
 
     # Start and stop
 
