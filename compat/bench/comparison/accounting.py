@@ -1,0 +1,73 @@
+"""What the operating system counts of a process: CPU of all its threads and children, and resident memory.
+
+The CPU clock of a process counts nanoseconds over all its threads, those that have ended too; `/proc/PID/stat` gives
+the same in hundredths of a second, and is what children that have ended are read from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_SCHEDULED_CPU = 2
+_ENDED_CHILDREN = slice(13, 15)
+_KIB_PER_MIB = 1024
+
+
+class Accounts:
+    """The accounts of a running process and of everything below it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time so far: of the process, of its children that run, and of those that have ended."""
+        total = 0.0
+        for pid in _with_descendants(self.pid):
+            with contextlib.suppress(OSError):
+                total += time.clock_gettime(_cpu_clock(pid)) + _ended_children_s(pid)
+        return total
+
+    @property
+    def resident_mb(self) -> float:
+        """Resident memory now, of the process and its children that run."""
+        return sum(_memory_kib(pid, "VmRSS") for pid in _with_descendants(self.pid)) / _KIB_PER_MIB
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is such a process, and it has not ended."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
+
+
+def _cpu_clock(pid: int) -> int:
+    """The number of a process's CPU clock, as clock_getcpuclockid makes it."""
+    return (~pid << 3) | _SCHEDULED_CPU
+
+
+def _ended_children_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[_ENDED_CHILDREN])) / _TICKS_PER_S
+
+
+def _with_descendants(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{parent}/task"):
+                found += map(int, Path(f"/proc/{parent}/task/{thread}/children").read_text().split())
+    return found
+
+
+def _memory_kib(pid: int, field: str) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1])
+    return 0

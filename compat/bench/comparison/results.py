@@ -1,0 +1,145 @@
+"""What a run found: every round of every row, as it goes into the file of results, the table and the pictures."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import pictures
+from .verdicts import Verdict, as_json, judge, judge_flat, medians
+from .wire import percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from .workload import Sample, Workload
+
+_PARTS = (*(at / 100 for at in range(0, 100, 2)), 0.99, 0.995, 0.999)
+
+
+@dataclass
+class Row:
+    """A workload and what came of it, broker by broker."""
+
+    workload: Workload
+    samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """The medians."""
+        return {
+            broker: medians([sample.figures for sample in samples])
+            for broker, samples in self.samples.items()
+            if samples and broker not in self.failures
+        }
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """One for each figure."""
+        return judge(self.workload.name, self.figures, self.workload.limits)
+
+    def latencies_ms(self, broker: str) -> list[float]:
+        """Of all rounds together."""
+        return [value for sample in self.samples.get(broker, ()) for value in sample.latencies_ms]
+
+
+@dataclass
+class Results:
+    """A whole run."""
+
+    about: dict[str, Any]
+    rows: list[Row] = field(default_factory=list)
+    memory_mb: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    """Each broker's resident memory over the seconds of the run."""
+
+    def verdicts(self) -> list[Verdict]:
+        """All rows, then what must stay flat."""
+        found = [verdict for row in self.rows for verdict in row.verdicts]
+        for name, (figure, points) in self._series().items():
+            found.append(judge_flat(name, figure, points))
+        return found
+
+    def _series(self) -> dict[str, tuple[str, dict[str, list[tuple[float, float]]]]]:
+        """Of each series the figure, and each broker's points."""
+        found: dict[str, tuple[str, dict[str, list[tuple[float, float]]]]] = {}
+        for row in self.rows:
+            series = row.workload.series
+            if series is None:
+                continue
+            _, points = found.setdefault(series.name, (series.figure, defaultdict(list)))
+            for broker, figures in row.figures.items():
+                if series.figure in figures:
+                    points[broker].append((series.at, figures[series.figure]))
+        return found
+
+    def write(self, directory: Path) -> None:
+        """`results.json` and the pictures."""
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "results.json").write_text(json.dumps(self._as_json(), indent=1) + "\n")
+        for name, picture in self._pictures().items():
+            (directory / f"{name}.svg").write_text(picture)
+
+    def _as_json(self) -> dict[str, Any]:
+        rows = [
+            {
+                "name": row.workload.name,
+                "subject": row.workload.subject,
+                "rounds": {broker: [sample.figures for sample in each] for broker, each in row.samples.items()},
+                "failures": row.failures,
+            }
+            for row in self.rows
+        ]
+        verdicts = [as_json(verdict) for verdict in self.verdicts()]
+        return {"about": self.about, "rows": rows, "verdicts": verdicts, "memory_mb": self.memory_mb}
+
+    def _pictures(self) -> dict[str, str]:
+        found = {}
+        for name, title, figure in (
+            ("throughput", "Throughput", "k messages/s"),
+            ("cpu-a-message", "Broker CPU a message", "CPU us/message"),
+            ("cpu-a-request", "Broker CPU a request", "CPU us/request"),
+        ):
+            shown = self._by_row(figure)
+            if shown:
+                found[name] = pictures.bars(title, figure, shown)
+        found["memory"] = pictures.lines(
+            "Resident memory over the run", pictures.Axis("s"), pictures.Axis("MB"), self.memory_mb
+        )
+        for row in self.rows:
+            if any(row.latencies_ms(broker) for broker in row.samples):
+                found[f"latency-{row.workload.topic}"] = _distribution(row)
+        for name, (figure, points) in self._series().items():
+            curves = {broker: sorted(each) for broker, each in points.items()}
+            found[f"growth-{_file_name(name)}"] = pictures.lines(
+                f"{name}: {figure}", pictures.Axis(self._unit(name)), pictures.Axis(figure), curves
+            )
+        return found
+
+    def _unit(self, series: str) -> str:
+        found = (row.workload.series for row in self.rows)
+        return next(each.unit for each in found if each is not None and each.name == series)
+
+    def _by_row(self, figure: str) -> dict[str, Mapping[str, float]]:
+        return {
+            row.workload.name: {broker: each[figure] for broker, each in row.figures.items() if figure in each}
+            for row in self.rows
+            if any(figure in each for each in row.figures.values())
+        }
+
+
+def _distribution(row: Row) -> str:
+    curves: dict[str, Sequence[tuple[float, float]]] = {}
+    for broker in row.samples:
+        latencies = row.latencies_ms(broker)
+        if latencies:
+            curves[broker] = [(part * 100, percentile(latencies, part)) for part in _PARTS]
+    y = pictures.Axis("ms", is_logarithmic=True)
+    return pictures.lines(f"{row.workload.name}: latency", pictures.Axis("percentile"), y, curves)
+
+
+def _file_name(text: str) -> str:
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in text.lower()).split())

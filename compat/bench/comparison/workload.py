@@ -1,0 +1,120 @@
+"""What the runner knows of a row of the table: its name, what it measures, and what that must reach.
+
+A workload is a value that is sent to a client process, where `prepare`, `measure` and `clean` run. It remembers nothing
+between them: what it needs again it finds by name in the broker.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from .accounting import Accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class NotDone(Exception):
+    """The work was not all done, so there is nothing to measure; the message says what is missing."""
+
+
+class Limit(NamedTuple):
+    """What Ottla's figure may be at most, as a multiple of another broker's; None where nothing is asked."""
+
+    kafka: float | None = None
+    kfake: float | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """The broker that is measured: `kind` is ottla, kafka or kfake."""
+
+    kind: str
+    port: int
+    pid: int
+    home: Path
+
+    @property
+    def data_dir(self) -> Path:
+        """Where its log is."""
+        return self.home / "data"
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """As clients want it."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def accounts(self) -> Accounts:
+        """What the operating system counts of it."""
+        return Accounts(self.pid)
+
+
+class Sample(NamedTuple):
+    """One round: figures by name (lower is better where one has a limit), and the latencies behind them, if any."""
+
+    figures: dict[str, float]
+    latencies_ms: Sequence[float] = ()
+
+
+class Stopwatch:
+    """CPU of the broker and time of the client between entering and leaving."""
+
+    def __init__(self, target: Target) -> None:
+        self._accounts = target.accounts
+        self.wall_s = 0.0
+        self.cpu_s = 0.0
+
+    def __enter__(self) -> Stopwatch:
+        self._cpu_before_s = self._accounts.cpu_s
+        self._begun = time.perf_counter()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.wall_s += time.perf_counter() - self._begun
+        self.cpu_s += self._accounts.cpu_s - self._cpu_before_s
+
+
+@dataclass(frozen=True)
+class Series:
+    """Rows that are one another's points: what grows, where this row stands, and the figure that must stay flat."""
+
+    name: str
+    unit: str
+    at: float
+    figure: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One row. Subclasses add their parameters and do the work."""
+
+    subject: ClassVar[str]
+    name: str
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    series: Series | None = None
+    rounds_max: int | None = None
+    """Fewer rounds than asked for, where one takes long."""
+    warms_up: bool = True
+    """Whether a first round that does not count comes before the others."""
+    timeout_s: float = 180
+    """How long `prepare` or one `measure` may take."""
+
+    @property
+    def topic(self) -> str:
+        """A topic of its own."""
+        return "bench-" + re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    def prepare(self, target: Target) -> None:
+        """Make what the rounds share."""
+
+    def measure(self, target: Target) -> Sample:
+        """Do the work once. Raises NotDone when it was not all done."""
+        raise NotImplementedError
+
+    def clean(self, target: Target) -> None:
+        """Take away what `prepare` made."""
