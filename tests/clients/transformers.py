@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from .churn import Feeder
+from .churn import PARTITIONS, Feeder
 from .churn_watch import GroupWatch, check_not_gone_back
 from .group_members import python_member, wait_until
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 90
 NAMES = ("left", "right")
+# Where a transaction is open, whoever takes over must wait for it: long enough for one that would not.
+TAKE_OVER_S = 0.5
 # Every way to end that the program draws by itself.
 ENDS = {"commit", "abort-before-offsets", "abort-after-offsets"}
 
@@ -113,9 +116,14 @@ class Transformers:
         """Past the session; the other one takes over."""
         victim = self._now[name]
         victim.process.send_signal(signal.SIGSTOP)
-        self._wait(lambda: name not in self._watch.last.members, f"{name} is out of the group")
+        self._wait(lambda: self._is_without(name), f"{name} is out of the group and the other one has everything")
+        time.sleep(TAKE_OVER_S)
         victim.process.send_signal(signal.SIGCONT)
         victim.order("go on")
+
+    def _is_without(self, name: str) -> bool:
+        members = self._watch.last.members
+        return name not in members and sum(len(each.partitions) for each in members.values()) == PARTITIONS
 
     def _kill_broker(self, name: str) -> None:
         self._watch.close()
