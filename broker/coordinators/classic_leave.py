@@ -35,6 +35,8 @@ def leave_response(identity: MemberIdentity, code: ErrorCode) -> MemberResponse:
 
 
 def _leave_one(group: ClassicGroup, identity: MemberIdentity) -> tuple[ErrorCode, list[Effect]]:
+    if group.state is ClassicGroupState.DEAD:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE, []
     member_id = identity.member_id
     if not member_id:
         member_id = group.members.static_member_id(identity.group_instance_id or "") or ""
