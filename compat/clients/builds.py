@@ -139,12 +139,13 @@ class PythonBuild:
     script: str
     packages: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     slow: bool = False
 
     def command(self) -> list[str]:
         script = str(HERE / "python" / self.script)
         if not self.packages:
-            return [sys.executable, script]
+            return [sys.executable, script, *self.options]
         python = self._interpreter()
         name = f"python-{Path(self.script).stem}-{_slug(self.packages)}"
         with cached(name, [], self.slow) as (folder, complete):
@@ -153,7 +154,7 @@ class PythonBuild:
                 fetch([python, "-m", "venv", "--clear", "venv"], folder)
                 pip = [str(inside), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
                 fetch([*pip, "--only-binary", ":all:", *self.packages], folder)
-            return [str(inside), script]
+            return [str(inside), script, *self.options]
 
     def _interpreter(self) -> str:
         if not self.versions:

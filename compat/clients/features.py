@@ -40,6 +40,32 @@ KAFKA_SAYS: dict[str, Facts] = {
     "delete_unknown": {"code": 3},
 }
 
+# What is built on the clients has features of its own.
+STREAMS: dict[str, Facts] = {
+    "streams_count": {"the": 3, "words": 7, "queried": 3, "internal_topics": 2},
+    "streams_exactly_once": {"the": 3, "words": 7, "queried": 3, "internal_topics": 2},
+    "streams_join": {"pairs": 2, "right": True},
+}
+CONNECT: dict[str, Facts] = {
+    "connect_file": {"lines": 20, "in_order": True},
+    "connect_resume": {"lines": 30, "records": 30, "in_order": True},
+    "connect_committed": {"offset": 30},
+}
+TOOLS: dict[str, Facts] = {
+    "tools_topics": {"config": True, "leaders": 2, "twice_fails": True, "grown": True, "gone": True},
+    "tools_configs": {"set": True, "taken_back": True, "invalid_fails": True},
+    "tools_console": {"first": 10, "rest": 10, "resumed": True},
+    "tools_groups": {"listed": True, "at_the_end": True, "moved": True, "gone": True},
+    "tools_offsets": {"end": True, "start_moved": True},
+    "tools_performance": {"sent": True, "read": True},
+    "tools_cluster": {"versions": True, "cluster_id": True, "transactions": True},
+}
+FASTSTREAM: dict[str, Facts] = {
+    "framework_pipeline": {"seen": 20, "doubled": 20, "right": True},
+    "framework_resume": {"seen": 10, "doubled": 10, "right": True},
+}
+QUIX: dict[str, Facts] = {"framework_state": {"records": 10, "the": 3, "words": 7}}
+
 GROUPS = {"group_resume", "describe_group", "list_groups", "committed_offset", "delete_group"}
 TRANSACTIONS = {"transactions", "transaction_offsets", "fenced"}
 EVERY = frozenset(KAFKA_SAYS)

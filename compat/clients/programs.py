@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import features
-from .builds import GoBuild, JavaBuild, NodeBuild, PythonBuild, RustBuild
+from .builds import GoBuild, Installed, JavaBuild, NodeBuild, PythonBuild, RustBuild
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -44,6 +44,20 @@ RSKAFKA = (
     - features.GROUPS
     - {"unknown_topic", "create_partitions", "describe_cluster", "configs", "idempotent", "delete_unknown"}
 )
+KCAT = {f"produce_{codec}" for codec in features.CODECS} | {
+    "large_message",
+    "too_large",
+    "group_resume",
+    "idempotent",
+    "describe_cluster",
+    "offsets_for_times",
+}
+FASTSTREAM = "faststream[kafka,confluent]==0.7.8"
+
+
+def java_on_top(folder: str, *names: str) -> JavaBuild:
+    artifacts = tuple(f"org.apache.kafka:{name}:4.3.1" for name in names)
+    return JavaBuild(folder, "Program", (*artifacts, "org.slf4j:slf4j-simple:1.7.36"))
 
 
 def java_clients(version: str, *options: str) -> JavaBuild:
@@ -82,4 +96,38 @@ PROGRAMS = [
     ),
     Program("rust-rdkafka", RustBuild("rdkafka"), features.EVERY - {"unknown_topic"}),
     Program("rust-rskafka", RustBuild("rskafka"), RSKAFKA, {"offsets_for_times": {"at_first": 0}}),
+    Program(
+        "js-platformatic-kafka",
+        NodeBuild("platformatic.mjs", ("@platformatic/kafka@1.35.0",)),
+        features.EVERY - {"unknown_topic", "produce_zstd"},  # zstd came to Node 22
+        {"describe_group": {"state": "STABLE", "members": 1}},
+    ),
+    Program("c-kcat", Installed("kcat.py", "kcat"), KCAT, {"offsets_for_times": {"at_first": 0}}),
+    Program("java-streams", java_on_top("streams", "kafka-streams"), features.STREAMS.keys(), features.STREAMS),
+    Program(
+        "java-connect",
+        java_on_top("connect", "connect-runtime", "connect-file"),
+        features.CONNECT.keys(),
+        features.CONNECT,
+        timeout_s=300,
+    ),
+    Program("java-tools", java_on_top("tools", "kafka-tools", "kafka_2.13"), features.TOOLS.keys(), features.TOOLS),
+    Program(
+        "python-faststream",
+        PythonBuild("faststream_program.py", (FASTSTREAM,), ("3.11", "3.12", "3.13")),
+        features.FASTSTREAM.keys(),
+        features.FASTSTREAM,
+    ),
+    Program(
+        "python-faststream-confluent",
+        PythonBuild("faststream_program.py", (FASTSTREAM,), ("3.11", "3.12", "3.13"), ("confluent",)),
+        features.FASTSTREAM.keys(),
+        features.FASTSTREAM,
+    ),
+    Program(
+        "python-quixstreams",
+        PythonBuild("quix_program.py", ("quixstreams==3.28.1",), ("3.11", "3.12", "3.13")),
+        features.QUIX.keys(),
+        features.QUIX,
+    ),
 ]

@@ -33,7 +33,6 @@ fn code<T>(result: Result<T, Error>) -> Result<i16, Box<dyn std::error::Error>> 
 /// rskafka has names for Kafka's errors, and gives their numbers to nobody.
 fn number(error: ProtocolError) -> Result<i16, Box<dyn std::error::Error>> {
     match error {
-        ProtocolError::UnknownTopicOrPartition => Ok(3),
         ProtocolError::MessageTooLarge => Ok(10),
         ProtocolError::InvalidTopicException => Ok(17),
         ProtocolError::TopicAlreadyExists => Ok(36),
@@ -107,11 +106,6 @@ impl Program {
         Ok(json!({"code": code(self.controller.create_topic(&topic, 3, 1, 10_000).await)?}))
     }
 
-    async fn unknown(&self) -> Facts {
-        let asked = self.client.partition_client(self.name("never"), 0, UnknownTopicHandling::Error).await;
-        Ok(json!({"code": code(asked)?}))
-    }
-
     async fn produced(&self, name: &str) -> Facts {
         let partition = self.create(name).await?;
         partition.produce((0..20).map(record).collect(), codec(name)).await?;
@@ -167,7 +161,6 @@ impl Program {
         feature("create_topic", self.created().await);
         feature("create_existing", self.refused(self.name("topic")).await);
         feature("create_invalid", self.refused(self.name("not a name")).await);
-        feature("unknown_topic", self.unknown().await);
         for name in CODECS {
             feature(&format!("produce_{name}"), self.produced(name).await);
         }
