@@ -155,6 +155,9 @@ class ClassicMember:
                 await asyncio.sleep(SESSION_MS / 1000 * 2)  # too long: the group goes on without it
                 if self.owned and self._world.chance.random() < 0.7 and await self._commit():
                     return
+            if self._world.chance.random() < 0.02:
+                self._member_id = ""  # killed, and started again: the group has to find out by itself
+                return
             request = HeartbeatRequest(group_id=self._group, generation_id=self.generation, member_id=self._member_id)
             beat = await self._client.ask(request, HeartbeatResponse, 4)
             if beat.error_code and beat.error_code != ErrorCode.REBALANCE_IN_PROGRESS:

@@ -101,6 +101,8 @@ class ConsumerMember:
             await asyncio.sleep(HEARTBEAT_S * (0.5 + self._world.chance.random() / 2))
             if self._world.chance.random() < 0.03:
                 await asyncio.sleep(SESSION_S * 2)  # too long: the group goes on without it
+            if self._world.chance.random() < 0.02:
+                self._begin_anew()  # killed, and started again: the group has to find out by itself
         await self._leave()
 
     async def _beat(self) -> None:
