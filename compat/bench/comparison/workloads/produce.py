@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from confluent_kafka import Producer
 from crc32c import crc32c
-from ottla.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from ottla.protocol.record_batch import ATTRIBUTES_POSITION, CRC_POSITION, HEADER
 
 from .. import topics, wire
+from ..producer_ids import new_producer_id
 from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ SMALL_BATCH_BYTES, LARGE_BATCH_BYTES = 16_000, 1_000_000
 _CHUNK_RECORDS = 500
 _FLUSH_TIMEOUT_S = 120
 _WARM_UP_PART = 10
-_INIT_PRODUCER_ID_VERSION = 4
 _SEQUENCE_POSITION = HEADER.size - 8
 _SEQUENCE = struct.Struct(">i")
 _CRC = struct.Struct(">I")
@@ -122,13 +121,13 @@ def _refuse(error: object) -> None:
 
 @dataclass(frozen=True)
 class OneRecordRequests(Workload):
-    """Connections that each keep five requests of one record under way, each with a partition of its own."""
+    """Connections that each keep some requests of one record under way (`window`), each with a partition of its own."""
 
     subject: ClassVar[str] = "requests"
     acks: int = -1
     is_idempotent: bool = False
-    connections: int = 4
-    window: int = 5
+    connections: int = 8
+    window: int = 1
     record_bytes: int = 100
     requests: int = 60_000
 
@@ -152,14 +151,8 @@ class OneRecordRequests(Workload):
         if not self.is_idempotent:
             batch = wire.batch_of(self.record_bytes)
             return wire.Asking(wire.always(wire.produce_frame(self.topic, partition, batch, self.acks)), error_at)
-        with topics.asking(target) as connection:
-            request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
-            given = connection.ask(request, InitProducerIdResponse, _INIT_PRODUCER_ID_VERSION)
-        if given.error_code:
-            raise NotDone(f"no producer id: {given.error_code}")
-        batch = wire.batch_of(
-            self.record_bytes, producer_id=given.producer_id, producer_epoch=given.producer_epoch, base_sequence=0
-        )
+        producer_id, epoch = new_producer_id(target)
+        batch = wire.batch_of(self.record_bytes, producer_id=producer_id, producer_epoch=epoch, base_sequence=0)
         return wire.Asking(numbered(wire.produce_frame(self.topic, partition, batch, self.acks), batch), error_at)
 
 
@@ -195,13 +188,19 @@ def request_sample(watch: Stopwatch, taken_s: list[float]) -> Sample:
 def rows(quick: bool) -> list[Workload]:
     """Batches of all kinds; then single records."""
     found: list[Workload] = [_batches(*kind, quick) for kind in (_QUICK if quick else _ALL)]
-    for name, acks, is_idempotent in (("acks 1", 1, False), ("acks all", -1, False), ("idempotent", -1, True)):
+    for name, acks, is_idempotent, window in (
+        ("acks 1", 1, False, 1),
+        ("acks all", -1, False, 1),
+        ("idempotent", -1, True, 1),
+        ("acks all, 5 under way", -1, False, 5),
+    ):
         found.append(
             OneRecordRequests(
                 f"one-record requests, {name}",
                 {"CPU us/request": Limit(kafka=0.25, kfake=0.9)},
                 acks=acks,
                 is_idempotent=is_idempotent,
+                window=window,
                 requests=20_000 if quick else 80_000,
             )
         )

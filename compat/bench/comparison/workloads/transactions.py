@@ -14,22 +14,20 @@ from ottla.protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnTopic,
 )
 from ottla.protocol.messages.end_txn import EndTxnRequest
-from ottla.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
 from .. import topics, wire
+from ..producer_ids import new_producer_id
 from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
 from .produce import numbered
 
-_INIT_VERSION, _ADD_VERSION, _END_VERSION = 4, 3, 3
-_TIMEOUT_MS = 60_000
-_COORDINATOR_TIMEOUT_S = 60
+_ADD_VERSION, _END_VERSION = 3, 3
+_MARKERS_TIMEOUT_S = 60
 _BACKOFF_S = 0.002
 _WARM_UP_TRANSACTIONS = 20
 _CODE = struct.Struct(">h")
 _ADD_ERROR_FROM_END = 2 + 3  # the code, then three counts of tagged fields
 _END_ERROR_AT = 9 + 4
 _AGAIN = (ErrorCode.CONCURRENT_TRANSACTIONS, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
-_NOT_YET = (*_AGAIN, ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR)
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class _Producer:
         self._transactional_id = f"{topic}-{partition}"
         self._error_at = wire.produce_error_at(topic)
         self._begins_at = topics.end_offsets(target, topic, partition + 1)[partition]
-        producer_id, epoch = self._init(target)
+        producer_id, epoch = new_producer_id(target, self._transactional_id)
         identity = {"producer_id": producer_id, "producer_epoch": epoch}
         wanted = [AddPartitionsToTxnTopic(name=topic, partitions=[partition])]
         self._add = wire.frame_of(
@@ -117,19 +115,6 @@ class _Producer:
         end = EndTxnRequest(transactional_id=self._transactional_id, committed=True, **identity)
         self._end = wire.frame_of(end, _END_VERSION)
         self._answers = wire.Answers(wire.connect(target.port))
-
-    def _init(self, target: Target) -> tuple[int, int]:
-        request = InitProducerIdRequest(transactional_id=self._transactional_id, transaction_timeout_ms=_TIMEOUT_MS)
-        deadline = time.monotonic() + _COORDINATOR_TIMEOUT_S
-        while time.monotonic() < deadline:
-            with topics.asking(target) as connection:
-                given = connection.ask(request, InitProducerIdResponse, _INIT_VERSION)
-            if not given.error_code:
-                return given.producer_id, given.producer_epoch
-            if given.error_code not in _NOT_YET:
-                raise NotDone(f"no producer id: {given.error_code}")
-            time.sleep(0.05)
-        raise NotDone("there is no transaction coordinator")
 
     def transact_steadily(self, count: int, every_s: float) -> None:
         """Transactions at their times; what went wrong is kept for who counts them."""
@@ -152,7 +137,7 @@ class _Producer:
 
     def check_log(self, target: Target) -> None:
         """Each transaction has left a record and a marker."""
-        deadline = time.monotonic() + _COORDINATOR_TIMEOUT_S
+        deadline = time.monotonic() + _MARKERS_TIMEOUT_S
         while True:
             found = topics.end_offsets(target, self._topic, self._partition + 1)[self._partition] - self._begins_at
             if found == 2 * self.written:

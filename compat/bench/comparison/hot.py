@@ -1,0 +1,270 @@
+"""The hot functions, each as a call without arguments, on a broker that stands in this process without clients.
+
+What a call needs is made before it. Frames are given to a connection whose transport keeps nothing, or to the
+dispatcher; each call is tried once, and must have come to what it should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, cast
+
+from crc32c import crc32c
+from ottla.broker.app import Broker
+from ottla.broker.config import load_config
+from ottla.broker.connection import Connection
+from ottla.broker.dispatch import response_parts
+from ottla.broker.request import Deferred
+from ottla.protocol.compiler import decode, encode_parts
+from ottla.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
+from ottla.protocol.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
+from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest
+from ottla.protocol.messages.heartbeat import HeartbeatRequest
+from ottla.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
+from ottla.protocol.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from ottla.protocol.messages.produce import ProduceRequest
+from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from ottla.protocol.record_batch import read_header
+
+from . import wire
+
+if TYPE_CHECKING:
+    from asyncio import Transport
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from ottla.broker.api_table import Api
+    from ottla.broker.dispatch import Dispatcher
+    from ottla.broker.services import Services
+    from ottla.protocol.schema import Message
+
+TOPIC, GROUP = "hot", "hot-group"
+_LENGTH_BYTES = 4
+_BATCH_RECORDS, _RECORD_BYTES = 150, 100
+_BUFFER_BYTES = 1 << 18
+_STAMPED_BYTES = 16
+_CREATE_VERSION, _FIND_VERSION, _JOIN_VERSION, _SYNC_VERSION = 5, 3, 4, 3
+_HEARTBEAT_VERSION, _COMMIT_VERSION = 4, 8
+_SESSION_TIMEOUT_MS = 300_000
+
+
+class _WatchedBroker(Broker):
+    """A broker that shows the parts whose calls are measured."""
+
+    services: Services
+    dispatcher: Dispatcher
+
+    def _new_dispatcher(self, apis: Mapping[int, Api], services: Services) -> Dispatcher:
+        self.services = services
+        self.dispatcher = super()._new_dispatcher(apis, services)
+        return self.dispatcher
+
+
+class _Nowhere:
+    """A transport whose other end takes everything at once."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def writelines(self, parts: object) -> None:
+        self.answers += 1
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        pass
+
+    def get_extra_info(self, name: str) -> object:
+        return None
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        raise AssertionError("the connection was closed")
+
+    abort = close
+
+
+@contextlib.asynccontextmanager
+async def calls_of(home: Path) -> AsyncIterator[dict[str, Callable[[], object]]]:
+    """Every hot function by its name."""
+    options = [
+        "offsets.topic.num.partitions=1",
+        "auto.create.topics.enable=false",
+        "group.initial.rebalance.delay.ms=0",
+    ]
+    broker = _WatchedBroker(load_config(overrides=options, port=0, data_dir=str(home / "data")))
+    await broker.start()
+    try:
+        ends = _Ends(broker)
+        await ends.ask(CreateTopicsRequest(topics=[_topic(TOPIC)], timeout_ms=1000), _CREATE_VERSION)
+        group_calls = await _group_calls(ends)
+        yield {**_protocol_calls(), **_storage_calls(broker.services), **_request_calls(ends), **group_calls}
+    finally:
+        await broker.stop()
+
+
+class _Ends:
+    """A connection of the broker, from the side of its socket."""
+
+    def __init__(self, broker: _WatchedBroker) -> None:
+        self._dispatcher = broker.dispatcher
+        self._transport = _Nowhere()
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._connection = Connection(
+            connection_id=0,
+            listener_name="PLAINTEXT",
+            dispatcher=broker.dispatcher,
+            receive_buffer=self._buffer,
+            frame_bytes_max=_BUFFER_BYTES,
+            on_lost=lambda connection: None,
+        )
+        self._connection.connection_made(cast("Transport", self._transport))
+
+    async def ask(self, request: Message, version: int) -> Any:
+        """The answer of the handler, now or later."""
+        frame = memoryview(bytearray(wire.frame_of(request, version)))[_LENGTH_BYTES:]
+        answer = self._dispatcher.dispatch(frame, self._connection.info).answer
+        if not isinstance(answer, Deferred):
+            return answer
+        answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer.when_complete(answered.set_result)
+        return await answered
+
+    def dispatched(self, frame: bytes) -> Callable[[], object]:
+        """From the request's bytes to the answer's."""
+        unstamped = frame[_LENGTH_BYTES:]
+        body = memoryview(bytearray(unstamped))
+        dispatch, info = self._dispatcher.dispatch, self._connection.info
+
+        def call() -> object:
+            body[:] = unstamped  # batches are stamped where they lie
+            exchange = dispatch(body, info)
+            answer = exchange.answer
+            if isinstance(answer, Deferred):
+                answer = answer.response
+            return response_parts(exchange, answer)  # type: ignore[arg-type] # an answer that is not there fails here
+
+        call()
+        return call
+
+    def received(self, frame: bytes) -> Callable[[], object]:
+        """All that happens between what the loop reads and what it writes."""
+        connection, buffer, size, transport = self._connection, self._buffer, len(frame), self._transport
+
+        def call() -> None:
+            connection.get_buffer(-1)[:size] = frame
+            connection.buffer_updated(size)
+
+        before = transport.answers
+        call()
+        assert transport.answers == before + 1, "the request was not answered"
+        assert len(buffer) >= size
+        return call
+
+
+def _topic(name: str) -> CreatableTopic:
+    return CreatableTopic(name=name, num_partitions=6, replication_factor=1, assignments=[], configs=[])
+
+
+def _protocol_calls() -> dict[str, Callable[[], object]]:
+    small, large = wire.batch_of(_RECORD_BYTES), wire.batch_of(_RECORD_BYTES, _BATCH_RECORDS)
+    produce, produce_at = _body(wire.produce_frame(TOPIC, 0, small))
+    fetch, fetch_at = _body(wire.fetch_frame(TOPIC, 0, 0, 0))
+    megabyte = bytes(1 << 20)
+    answer = _fetched(large)
+    return {
+        "decode Produce, one record": lambda: decode(ProduceRequest, produce, wire.PRODUCE_VERSION, produce_at),
+        "decode Fetch, one partition": lambda: decode(FetchRequest, fetch, wire.FETCH_VERSION, fetch_at),
+        "encode Fetch, one batch": lambda: encode_parts(answer, wire.FETCH_VERSION),
+        "read a batch's header": lambda: read_header(large),
+        "CRC-32C of 100 B": lambda: crc32c(small),
+        "CRC-32C of 16 KB": lambda: crc32c(large),
+        "CRC-32C of 1 MB": lambda: crc32c(megabyte),
+    }
+
+
+def _body(frame: bytes) -> tuple[memoryview, int]:
+    """A request without its length, and where its body begins: behind the fixed head, the client's name and a tag."""
+    return memoryview(frame)[_LENGTH_BYTES:], 2 + 2 + 4 + 2 + len("bench") + 1
+
+
+def _fetched(batch: bytes) -> FetchResponse:
+    partition = PartitionData(high_watermark=1, last_stable_offset=1, log_start_offset=0, records=batch)
+    return FetchResponse(responses=[FetchableTopicResponse(topic=TOPIC, partitions=[partition])])
+
+
+def _storage_calls(services: Services) -> dict[str, Callable[[], object]]:
+    def append(index: int, batch: bytes) -> Callable[[], object]:
+        partition = services.partitions.get(TOPIC, index)
+        assert partition is not None
+        log, view, now_ms = partition.log, memoryview(bytearray(batch)), services.clock.now_ms()
+        epoch = log.leader_epochs.saved_epoch
+        before = log.log_end_offset
+        log.append(view, leader_epoch=epoch, now_ms=now_ms)
+        assert log.log_end_offset > before
+
+        def call() -> object:
+            view[:_STAMPED_BYTES] = batch[:_STAMPED_BYTES]
+            return log.append(view, leader_epoch=epoch, now_ms=now_ms)
+
+        return call
+
+    return {
+        "append one record": append(1, wire.batch_of(_RECORD_BYTES)),
+        "append 16 KB": append(2, wire.batch_of(_RECORD_BYTES, _BATCH_RECORDS)),
+    }
+
+
+def _request_calls(ends: _Ends) -> dict[str, Callable[[], object]]:
+    small = wire.produce_frame(TOPIC, 3, wire.batch_of(_RECORD_BYTES))
+    large = wire.produce_frame(TOPIC, 4, wire.batch_of(_RECORD_BYTES, _BATCH_RECORDS))
+    return {
+        "dispatch Produce, one record": ends.dispatched(small),
+        "dispatch Produce, 16 KB": ends.dispatched(large),
+        "dispatch Fetch, 16 KB": ends.dispatched(wire.fetch_frame(TOPIC, 4, 0, 0, max_bytes=16_000)),
+        "dispatch Fetch, nothing new": ends.dispatched(wire.fetch_frame(TOPIC, 5, 0, 0)),
+        "connection: Produce, one record": ends.received(small),
+    }
+
+
+async def _group_calls(ends: _Ends) -> dict[str, Callable[[], object]]:
+    await ends.ask(FindCoordinatorRequest(key=GROUP, key_type=0), _FIND_VERSION)
+    join = JoinGroupRequest(
+        group_id=GROUP,
+        session_timeout_ms=_SESSION_TIMEOUT_MS,
+        rebalance_timeout_ms=_SESSION_TIMEOUT_MS,
+        protocol_type="consumer",
+        protocols=[JoinGroupRequestProtocol(name="range", metadata=b"")],
+    )
+    member_id = (await ends.ask(join, _JOIN_VERSION)).member_id
+    join.member_id = member_id
+    generation = (await ends.ask(join, _JOIN_VERSION)).generation_id
+    sync = SyncGroupRequest(
+        group_id=GROUP,
+        generation_id=generation,
+        member_id=member_id,
+        assignments=[SyncGroupRequestAssignment(member_id=member_id, assignment=b"")],
+    )
+    await ends.ask(sync, _SYNC_VERSION)
+    heartbeat = HeartbeatRequest(group_id=GROUP, generation_id=generation, member_id=member_id)
+    assert not (await ends.ask(heartbeat, _HEARTBEAT_VERSION)).error_code
+    partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=7, committed_metadata="")
+    commit = OffsetCommitRequest(
+        group_id=GROUP,
+        generation_id_or_member_epoch=generation,
+        member_id=member_id,
+        topics=[OffsetCommitRequestTopic(name=TOPIC, partitions=[partition])],
+    )
+    assert not (await ends.ask(commit, _COMMIT_VERSION)).topics[0].partitions[0].error_code
+    return {
+        "dispatch Heartbeat": ends.dispatched(wire.frame_of(heartbeat, _HEARTBEAT_VERSION)),
+        "dispatch OffsetCommit": ends.dispatched(wire.frame_of(commit, _COMMIT_VERSION)),
+    }
