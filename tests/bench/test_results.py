@@ -1,0 +1,129 @@
+"""A run's results as people get them: the table, the file, the pictures."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from compat.bench.comparison.pictures import Axis, bars, lines
+from compat.bench.comparison.results import Results, Row
+from compat.bench.comparison.table import number, table
+from compat.bench.comparison.workload import Limit, Sample, Series, Workload
+
+
+@dataclass(frozen=True)
+class Nothing(Workload):
+    subject: ClassVar[str] = "nothing"
+
+
+def row(name, figures, limits=None, series=None, latencies=()):
+    found = Row(Nothing(name, limits or {}, series))
+    for broker, rounds in figures.items():
+        found.samples[broker] = [Sample(each, latencies) for each in rounds]
+    return found
+
+
+def results():
+    found = Results({"rounds": 3})
+    cpu = {"ottla": [{"CPU us/message": 1.0}, {"CPU us/message": 3.0}], "kafka": [{"CPU us/message": 8.0}]}
+    found.rows.append(row("produce", cpu, {"CPU us/message": Limit(kafka=0.5, kfake=0.8)}, latencies=(1.0, 2.0, 9.0)))
+    for at, cost in ((0, 1.0), (1000, 9.0)):
+        series = Series("idle partitions", "idle partitions", at, "CPU us/request")
+        found.rows.append(row(f"beside {at}", {"ottla": [{"CPU us/request": cost}]}, series=series))
+    found.memory_mb["ottla"] = [(0.0, 30.0), (0.5, 31.0)]
+    return found
+
+
+def test_a_row_that_failed_on_a_broker_has_no_figures_of_it():
+    found = row("produce", {"ottla": [{"cpu": 1.0}], "kfake": [{"cpu": 2.0}]})
+    found.failures["kfake"] = "it ended"
+    assert found.figures == {"ottla": {"cpu": 1.0}}
+
+
+def test_the_table_has_each_row_once_with_its_verdict():
+    lines_of = table(results().verdicts()).splitlines()
+    assert lines_of[0].split() == [
+        "row",
+        "figure",
+        "ottla",
+        "kafka",
+        "kfake",
+        "to",
+        "kafka",
+        "to",
+        "kfake",
+        "at",
+        "most",
+    ]
+    assert lines_of[1].split() == ["produce", "CPU", "us/message", "2.00", "8.00", "0.25", "0.5;", "0.8", "met"]
+    assert lines_of[-1].split() == [
+        "idle",
+        "partitions:",
+        "growth",
+        "CPU",
+        "us/request,",
+        "largest",
+        "to",
+        "smallest",
+        "9.00",
+        "1.5",
+        "NOT",
+        "MET",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (0.0234, "0.023"), (0.5, "0.50"), (9.876, "9.88"), (12.34, "12.3"), (1234.5, "1234"), (0.0, "0.000")],
+)
+def test_a_number_has_the_figures_that_mean_something(value, text):
+    assert number(value) == text
+
+
+def test_what_is_written_can_be_read_again(tmp_path):
+    results().write(tmp_path / "out")
+    written = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert written["rows"][0]["rounds"]["ottla"] == [{"CPU us/message": 1.0}, {"CPU us/message": 3.0}]
+    assert [verdict["met"] for verdict in written["verdicts"]] == [True, None, None, False]
+    assert written["memory_mb"] == {"ottla": [[0.0, 30.0], [0.5, 31.0]]}
+    pictures = sorted(path.name for path in (tmp_path / "out").glob("*.svg"))
+    assert pictures == [
+        "cpu-a-message.svg",
+        "cpu-a-request.svg",
+        "growth-idle-partitions.svg",
+        "latency-bench-produce.svg",
+        "memory.svg",
+    ]
+    for name in pictures:
+        ET.parse(tmp_path / "out" / name)
+
+
+def rectangles(picture):
+    found = ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}rect")
+    return [(float(each.get("width")), each.get("fill")) for each in found]
+
+
+def test_bars_are_as_long_as_what_they_show():
+    blue, orange = "#0072B2", "#D55E00"
+    found = rectangles(bars("CPU", "us", {"a <b> & c": {"ottla": 1.0, "kafka": 4.0}}))
+    lengths = {fill: width for width, fill in found[1:3]}
+    assert lengths[orange] == pytest.approx(4 * lengths[blue], rel=0.01)
+
+
+def test_lines_stay_within_the_picture():
+    curves = {"ottla": [(0.0, 0.1), (50.0, 3.0), (99.0, 250.0)], "kafka": [(0.0, 5.0)]}
+    root = ET.fromstring(lines("latency", Axis("percentile"), Axis("ms", is_logarithmic=True), curves))
+    width, height = float(root.get("width")), float(root.get("height"))
+    (path, _) = root.iter("{http://www.w3.org/2000/svg}polyline")
+    points = [tuple(map(float, point.split(","))) for point in path.get("points").split()]
+    assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
+
+
+def test_a_picture_of_nothing_is_still_one():
+    ET.fromstring(lines("memory", Axis("s"), Axis("MB"), {}))
