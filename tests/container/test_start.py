@@ -34,7 +34,13 @@ def test_without_any_variable(container):
     running = container()
     running.wait_for_log("Ottla .* is listening on .*:9092, data in /tmp/kraft-combined-logs")
     assert running.run(*HEALTH).returncode == 0
+    server = ["--bootstrap-server", "localhost:9092"]
+    assert running.run("/opt/kafka/bin/kafka-broker-api-versions.sh", *server).returncode == 0
+    made = running.run("/opt/kafka/bin/kafka-topics.sh", *server, "--create", "--topic", "made", "--partitions", "2")
+    assert made.stdout == "Created topic made.\n"
     assert round_trip(running) == ["0", "hello"]
+    listed = running.run("/opt/kafka/bin/kafka-topics.sh", *server, "--list", "--exclude-internal")
+    assert listed.stdout == "made\norders\n"
     assert (running.root / DATA / "orders-0").is_dir()
     assert running.stop() == 0
     assert (running.root / DATA / ".kafka_cleanshutdown").exists()
