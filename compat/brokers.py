@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# What both brokers are told, so that they start from the same: node 1, few partitions of the internal topics, and
-# groups that form at once.
+# What both brokers are told, so that they start from the same: node 1, small internal topics, and groups that
+# form at once.
 OPTIONS: dict[str, str] = {
     "node.id": "1",
     "offsets.topic.num.partitions": "5",
     "transaction.state.log.num.partitions": "5",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "group.consumer.assignment.interval.ms": "0",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .brokers import OPTIONS, BrokerProcess, CannotRun, DidNotStart
+from .wire import Closed, Unreadable, advertised_versions
 
 KAFKA_VERSION = "4.3.1"
 JAVA_LOWEST = 17
@@ -151,11 +152,6 @@ class KafkaProcess(BrokerProcess):
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.data_dir),
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
             **OPTIONS,
         }
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
@@ -172,8 +168,9 @@ class KafkaProcess(BrokerProcess):
     def _await_listener(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline and self.is_alive():
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
+            with contextlib.suppress(OSError, Closed, Unreadable):
+                if advertised_versions(self.bootstrap_servers):
+                    return
             time.sleep(_POLL_S)
         self.kill()
         raise DidNotStart(f"Apache Kafka did not open its port\n{self.log_tail()}")

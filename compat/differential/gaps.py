@@ -2,7 +2,7 @@
 
     [[gap]]
     case = "list_offsets/by_time"              # where it is seen; * stands for anything
-    fields = ["topics[].partitions[].offset"]  # what differs: any entry of an array, or one by its name
+    fields = ["topics[].partitions[].offset"]  # what differs: any entry of an array, one by its name; * at the end
     versions = "4+"                            # all versions without it
     reason = "why it cannot be as in Kafka"
 
@@ -36,7 +36,9 @@ class Gap(NamedTuple):
         return fnmatchcase(case, self.case)
 
     def covers(self, case: str, version: int, difference: Difference) -> bool:
+        below = self.field.removesuffix("*")
         at = self.field in (difference.path, difference.field)
+        at = at or (below != self.field and difference.path.startswith(below))
         return at and version in self.versions and self.is_about(case)
 
 

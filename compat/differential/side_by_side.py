@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..brokers import OPTIONS
+from ..wire import advertised_versions
 from .compare import Difference, differences
 from .play import NO_ANSWER, NotInThisVersion, Stage, play
+from .world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from ..brokers import Broker
     from .case import Case
     from .gaps import Gap
     from .play import Step
@@ -54,16 +59,14 @@ class SideBySide(NamedTuple):
         assert all(step.answered != NO_ANSWER for step in heard), "a case waits for what the reference never answers"
         return ours, heard
 
-    def compare(self, case: Case, gaps: Iterable[Gap]) -> list[Compared]:
-        """Every version in which the case can be played."""
-        compared = []
+    def compare(self, case: Case, gaps: Iterable[Gap]) -> Iterator[Compared]:
+        """Every version in which the case can be played, one after the other."""
         for version in self.versions(case):
             try:
                 ours, theirs = self.transcripts(case, version)
             except NotInThisVersion:
                 continue
-            compared.append(_explain(case, version, differences(ours, theirs), gaps))
-        return compared
+            yield _explain(case, version, differences(ours, theirs), gaps)
 
 
 def _explain(case: Case, version: int, found: list[Difference], gaps: Iterable[Gap]) -> Compared:
@@ -75,3 +78,31 @@ def _explain(case: Case, version: int, found: list[Difference], gaps: Iterable[G
         else:
             compared.explained.append((difference, gap))
     return compared
+
+
+def side_by_side_of(broker: Broker, reference: Broker) -> SideBySide:
+    """Two brokers made ready. Where they are one, each of the two sides has names of its own."""
+    run = uuid.uuid4().hex[:6]
+    ours = advertised_versions(broker.bootstrap_servers)
+    theirs = advertised_versions(reference.bootstrap_servers)
+    highest = {key: min(theirs[key][1], ours[key][1]) for key in theirs.keys() & ours.keys()}
+    return SideBySide(
+        ours=_stage(broker, highest, f"a{run}-"),
+        theirs=_stage(reference, highest, f"b{run}-"),
+        our_versions=ours,
+        their_versions=theirs,
+    )
+
+
+def _stage(broker: Broker, highest: dict[int, int], namespace: str) -> Stage:
+    world = World(broker, highest, f"{namespace}first-", 0)
+    # The internal topics are made by whoever asks first; all cases find them there.
+    world.group()
+    world.transactional_id()
+    for name, option in (
+        ("__consumer_offsets", "offsets.topic.num.partitions"),
+        ("__transaction_state", "transaction.state.log.num.partitions"),
+    ):
+        world.await_leaders(name, int(OPTIONS[option]))
+    world.close()
+    return Stage(broker, highest, namespace)

@@ -21,7 +21,7 @@ def test_answers_as_apache_kafka(case, side_by_side, findings):
     gaps = GAPS if side_by_side.ours.broker.kind == "ottla" else []
     if case.api and case.api.api_key not in side_by_side.our_versions:
         pytest.skip(f"{case.api.__name__.removesuffix('Request')} is not advertised by this broker")
-    compared = side_by_side.compare(case, gaps)
+    compared = list(side_by_side.compare(case, gaps))
     findings.note_case(case, compared)
     assert compared, "no version carries what this case sets"
     wrong = _by_difference(compared)

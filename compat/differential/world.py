@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..brokers import Broker
 
-READY_TIMEOUT_S = 30
+READY_TIMEOUT_S = 20
 NOW_MS = int(time.time() * 1000)
 """The time of records that do not say another."""
 UNKNOWN_ID = b"\x11" * 16
