@@ -14,6 +14,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ def main() -> int:
     """Read the arguments, run, print; 0 when every row is met."""
     options = _options()
     rows = catalogue.chosen_rows(options.rows, options.quick)
+    signal.signal(signal.SIGTERM, _stop)
     home = Path(tempfile.mkdtemp(prefix="ottla-compare-", dir=options.where))
     brokers: list[MeasuredBroker] = []
     results = Results(_about(options))
@@ -59,6 +61,11 @@ def main() -> int:
             broker.stop()
         shutil.rmtree(home, ignore_errors=True)
     return _report(results, options)
+
+
+def _stop(number: int, frame: object) -> None:
+    """Stop the brokers too, whoever ends the run."""
+    raise KeyboardInterrupt
 
 
 def _options() -> argparse.Namespace:

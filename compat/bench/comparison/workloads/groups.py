@@ -17,6 +17,7 @@ from ottla.protocol.messages.offset_commit import (
 from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 
 from .. import topics, wire
+from ..coordinators import GROUP, NOT_YET, await_coordinator
 from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
 from .produce import request_sample
 
@@ -28,11 +29,6 @@ _HEARTBEAT_ERROR_AT = 13
 _COORDINATOR_TIMEOUT_S = 60
 _SESSION_TIMEOUT_MS = 30_000
 _WARM_UP_PART = 10
-_NOT_YET = (
-    ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.NOT_COORDINATOR,
-    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
-)
 
 
 class Member(NamedTuple):
@@ -68,6 +64,7 @@ class GroupRequests(Workload):
         topics.delete(target, self.topic)
 
     def _asking(self, target: Target, group: str) -> wire.Asking:
+        await_coordinator(target, group, GROUP)
         with topics.asking(target) as connection:
             member = join(connection, group)
         if self.api == "heartbeat":
@@ -108,7 +105,7 @@ def join(connection: Connection, group: str) -> Member:
         joined = connection.ask(request, JoinGroupResponse, _JOIN_VERSION)
         if joined.error_code == ErrorCode.MEMBER_ID_REQUIRED:
             member_id = joined.member_id
-        elif joined.error_code in _NOT_YET:
+        elif joined.error_code in NOT_YET:
             time.sleep(0.05)
         elif joined.error_code:
             raise NotDone(f"a member could not join: {joined.error_code}")

@@ -13,7 +13,7 @@ from crc32c import crc32c
 from ottla.protocol.record_batch import ATTRIBUTES_POSITION, CRC_POSITION, HEADER
 
 from .. import topics, wire
-from ..producer_ids import new_producer_id
+from ..coordinators import new_producer_id
 from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
 
 if TYPE_CHECKING:

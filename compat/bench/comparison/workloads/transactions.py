@@ -16,7 +16,7 @@ from ottla.protocol.messages.add_partitions_to_txn import (
 from ottla.protocol.messages.end_txn import EndTxnRequest
 
 from .. import topics, wire
-from ..producer_ids import new_producer_id
+from ..coordinators import TRANSACTION, await_coordinator, new_producer_id
 from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
 from .produce import numbered
 
@@ -96,6 +96,7 @@ class _Producer:
         self._transactional_id = f"{topic}-{partition}"
         self._error_at = wire.produce_error_at(topic)
         self._begins_at = topics.end_offsets(target, topic, partition + 1)[partition]
+        await_coordinator(target, self._transactional_id, TRANSACTION)
         producer_id, epoch = new_producer_id(target, self._transactional_id)
         identity = {"producer_id": producer_id, "producer_epoch": epoch}
         wanted = [AddPartitionsToTxnTopic(name=topic, partitions=[partition])]
