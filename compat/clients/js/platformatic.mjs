@@ -192,18 +192,6 @@ async function transactions () {
     await soon(async () => await offset() === 10)
     return { offset: await offset(), records: (await readAll(sink, 10, FetchIsolationLevels.READ_COMMITTED)).length }
   })
-  await feature('fenced', async () => {
-    const [older, newer] = [begin('fenced'), begin('fenced')]
-    const open = await older.beginTransaction()
-    await send(open, topic, 0, 1)
-    let fresh // while the older one's transaction is being aborted, the broker asks for patience
-    await soon(async () => { fresh = await newer.beginTransaction().catch(() => undefined); return fresh !== undefined })
-    await send(fresh, topic, 1, 2)
-    await fresh.commit()
-    const code = await codeOf(send(open, topic, 2, 3))
-    await Promise.allSettled([older.close(true), newer.close()])
-    return { fenced: code === 47 || code === 90 }
-  })
 }
 
 async function offsets () {

@@ -116,7 +116,7 @@ public class Program {
             queried = streams.store(StoreQueryParameters.fromNameAndType("counts", QueryableStoreTypes.<String, Long>keyValueStore())).get("the");
         }
         List<String> internal = new ArrayList<>(admin.listTopics().names().get());
-        internal.removeIf(topic -> !topic.matches(".*-" + name + "-.*(-changelog|-repartition)"));
+        internal.removeIf(topic -> !topic.startsWith(prefix + "-" + name) || !topic.matches(".*(-changelog|-repartition)"));
         return new TreeMap<>(Map.of("the", Integer.parseInt(counts.get("the")), "words", counts.size(), "queried", queried, "internal_topics", internal.size()));
     }
 

@@ -29,9 +29,14 @@ public class Program {
     static String bootstrap;
     static String prefix;
 
-    static class Ended extends RuntimeException {
-        final int status;
-        Ended(int status) { this.status = status; }
+    static Integer firstStatus;
+
+    static class Ended extends RuntimeException { }
+
+    /** A tool that calls exit(0) catches our exception as any other, and calls exit(1): the first status is the tool's. */
+    static void end(int status) {
+        if (firstStatus == null) firstStatus = status;
+        throw new Ended();
     }
 
     static void feature(String name, Callable<Map<String, Object>> run) {
@@ -58,16 +63,15 @@ public class Program {
         System.setIn(new ByteArrayInputStream(input.getBytes()));
         System.setOut(both);
         System.setErr(both);
-        int status = 0;
+        firstStatus = null;
         try {
             Class.forName(tool).getMethod("main", String[].class).invoke(null, (Object) arguments);
         } catch (java.lang.reflect.InvocationTargetException error) {
             if (!(error.getCause() instanceof Ended)) throw new IllegalStateException(tool, error.getCause());
-            status = ((Ended) error.getCause()).status;
         } finally {
             System.setOut(OUT);
         }
-        if (status != 0) throw new IllegalStateException(tool + " ended with " + status + ": " + said);
+        if (firstStatus != null && firstStatus != 0) throw new IllegalStateException(tool + " ended with " + firstStatus + ": " + said);
         return said.toString();
     }
 
@@ -173,8 +177,8 @@ public class Program {
     public static void main(String[] arguments) {
         bootstrap = arguments[0];
         prefix = arguments[1];
-        Exit.setExitProcedure((status, message) -> { throw new Ended(status); });
-        Exit.setHaltProcedure((status, message) -> { throw new Ended(status); });
+        Exit.setExitProcedure((status, message) -> end(status));
+        Exit.setHaltProcedure((status, message) -> end(status));
         feature("tools_topics", Program::topics);
         feature("tools_configs", Program::configs);
         feature("tools_console", Program::console);
