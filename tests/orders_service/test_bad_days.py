@@ -64,16 +64,16 @@ def test_the_broker_is_killed(kafka, start_service, order):
     assert_each_has_one_invoice(kafka, ORDERS_PLACED)
 
 
-def test_the_disk_is_full_for_a_while(kafka, start_service, order):
+def test_writes_fail_for_a_while(kafka, start_service, order):
     start_service(**QUICK)
     with kafka.expect(INVOICES, count=1, timeout=TIMEOUT_S):
         order("0")
     with kafka.faults.error(
         ["Produce", "AddPartitionsToTxn", "TxnOffsetCommit"], "KAFKA_STORAGE_ERROR", times=4
-    ) as full:
+    ) as failing:
         for number in range(1, ORDERS_PLACED):
             order(str(number))
-        kafka.wait_for(lambda: full.hits, TIMEOUT_S)
+        kafka.wait_for(lambda: failing.hits, TIMEOUT_S)
     assert_each_has_one_invoice(kafka, ORDERS_PLACED)
 
 
