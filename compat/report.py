@@ -64,37 +64,63 @@ def _head(findings: Findings) -> list[str]:
         f"Written by `pytest compat --report` on {today}; not edited by hand. Every case sends the same bytes to both "
         "brokers and compares the answers field by field.",
         "",
-        f"{len(findings.cases)} cases, {sum(len(case.compared) for case in findings.cases)} times a case in a version.",
+        _summary(findings),
         "",
     ]
+
+
+def _summary(findings: Findings) -> str:
+    verdicts = [_verdict(one) for case in findings.cases for one in case.compared]
+    counts = {kind: verdicts.count(kind) for kind in ("identical", "gap", "different")}
+    return (
+        f"{len(findings.cases)} cases, {len(verdicts)} checks: {counts['identical']} identical, {counts['gap']} with a "
+        f"known gap, {counts['different']} different."
+    )
 
 
 def _apis(findings: Findings) -> list[str]:
     lines = [
         "## APIs",
         "",
-        "| API | Kafka | Ottla | cases | identical | known gap | different |",
-        "|---|---|---|--:|---|---|---|",
+        "A check is one case in one version.",
+        "",
+        "| API | Kafka | Ottla | cases | checks | identical | known gap | different | identical in versions |",
+        "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
     if findings.side_by_side is None:
         return [*lines, "", "Nothing was compared in this run.", ""]
     ours, theirs = findings.side_by_side.our_versions, findings.side_by_side.their_versions
     for key in sorted(theirs):
         lines.append(_api_row(findings, key, ours.get(key), theirs[key]))
-    return [*lines, ""]
+    return [*lines, "", *_sequences(findings), ""]
 
 
 def _api_row(findings: Findings, key: int, ours: tuple[int, int] | None, theirs: tuple[int, int]) -> str:
-    cases = [case for case in findings.cases if case.api_key == key]
-    verdicts: dict[int, str] = {}
-    for compared in (one for case in cases for one in case.compared):
-        verdict = "different" if compared.unexplained else "gap" if compared.explained else "identical"
-        worst = max(verdict, verdicts.get(compared.version, "identical"), key=("identical", "gap", "different").index)
-        verdicts[compared.version] = worst
     name = "".join(word.capitalize() for word in ApiKey(key).name.split("_")) if key in set(ApiKey) else str(key)
-    columns = [ranges(v for v, said in verdicts.items() if said == kind) for kind in ("identical", "gap", "different")]
-    advertised = f"{ours[0]}-{ours[1]}" if ours else "not advertised"
-    return f"| {name} ({key}) | {theirs[0]}-{theirs[1]} | {advertised} | {len(cases) or ''} | {' | '.join(columns)} |"
+    row = f"| {name} ({key}) | {_span(theirs)} | "
+    if ours is None:
+        return row + "not advertised | | | | | | |"
+    cases = [case for case in findings.cases if case.api_key == key]
+    checks = [one for case in cases for one in case.compared]
+    counts = [sum(1 for one in checks if _verdict(one) == kind) for kind in ("identical", "gap", "different")]
+    imperfect = {one.version for one in checks if _verdict(one) != "identical"}
+    identical = ranges(one.version for one in checks if one.version not in imperfect)
+    return row + " | ".join([_span(ours), str(len(cases)), str(len(checks)), *map(str, counts), identical]) + " |"
+
+
+def _verdict(compared: Compared) -> str:
+    return "different" if compared.unexplained else "gap" if compared.explained else "identical"
+
+
+def _span(versions: tuple[int, int]) -> str:
+    return ranges(range(versions[0], versions[1] + 1))
+
+
+def _sequences(findings: Findings) -> list[str]:
+    """One line for the rows of requests to several APIs."""
+    verdicts = [_verdict(one) for case in findings.cases if case.api_key is None for one in case.compared]
+    same = verdicts.count("identical")
+    return [f"Sequences of requests to several APIs: {same} of {len(verdicts)} identical from the first to the last."]
 
 
 def _gaps(findings: Findings) -> list[str]:
