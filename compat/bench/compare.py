@@ -3,6 +3,7 @@
     python -m compat.bench.compare                         everything; takes a long while
     python -m compat.bench.compare --quick                 fewer and smaller rows, two rounds
     python -m compat.bench.compare --rows produce,latency  some subjects
+    python -m compat.bench.compare --rows requests --profile FILE; python -m pstats FILE
 
 Apache Kafka takes part where there is Java, kfake where the variable KFAKE names its binary. Prints one table (the
 median of each broker, Ottla's part of the others, what that may be at most) and writes `results.json` and pictures.
@@ -47,7 +48,7 @@ def main() -> int:
     results = Results(_about(options))
     try:
         for kind in _present(options.brokers):
-            broker, start_s = opponents.started(kind, home / kind)
+            broker, start_s = opponents.started(kind, home / kind, options.profile)
             brokers.append(broker)
             progress(f"{kind} answers after {start_s:.2f} s")
         runner = Runner([broker.target for broker in brokers], results, options.rounds, progress)
@@ -79,7 +80,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--warm-up-s", type=float, help=f"work before the first row ({WARM_UP_S:.0f} s a broker)")
     parser.add_argument("--output", type=Path, default=Path(".bench"), help="where results and pictures go (.bench)")
     parser.add_argument("--in", dest="where", type=Path, help="where the brokers keep their data during the run")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="run Ottla alone under cProfile, no warm-up")
     options = parser.parse_args()
+    if options.profile:
+        options.brokers, options.warm_up_s = ["ottla"], 0.0
     if options.rounds is None:
         options.rounds = QUICK_ROUNDS if options.quick else ROUNDS
     if options.warm_up_s is None:

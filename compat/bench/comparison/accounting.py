@@ -13,7 +13,7 @@ from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SCHEDULED_CPU = 2
-_ENDED_CHILDREN = slice(13, 15)
+_KERNEL, _ENDED_CHILDREN, _ENDED_CHILDREN_KERNEL = 12, slice(13, 15), 14
 _KIB_PER_MIB = 1024
 
 
@@ -33,6 +33,16 @@ class Accounts:
         return total
 
     @property
+    def kernel_s(self) -> float:
+        """The part of `cpu_s` that was spent in the kernel, in hundredths of a second."""
+        total = 0
+        for pid in _with_descendants(self.pid):
+            with contextlib.suppress(OSError):
+                fields = _fields(pid)
+                total += int(fields[_KERNEL]) + int(fields[_ENDED_CHILDREN_KERNEL])
+        return total / _TICKS_PER_S
+
+    @property
     def resident_mb(self) -> float:
         """Resident memory now, of the process and its children that run."""
         return sum(_memory_kib(pid, "VmRSS") for pid in _with_descendants(self.pid)) / _KIB_PER_MIB
@@ -41,7 +51,7 @@ class Accounts:
     def is_running(self) -> bool:
         """Whether there is such a process, and it has not ended."""
         try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            return _fields(self.pid)[0] != "Z"
         except OSError:
             return False
 
@@ -52,8 +62,12 @@ def _cpu_clock(pid: int) -> int:
 
 
 def _ended_children_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[_ENDED_CHILDREN])) / _TICKS_PER_S
+    return sum(map(int, _fields(pid)[_ENDED_CHILDREN])) / _TICKS_PER_S
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat, from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _with_descendants(pid: int) -> list[int]:

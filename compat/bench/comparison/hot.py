@@ -15,8 +15,10 @@ from ottla.broker.app import Broker
 from ottla.broker.config import load_config
 from ottla.broker.connection import Connection
 from ottla.broker.dispatch import response_parts
-from ottla.broker.request import Deferred
+from ottla.broker.handlers import produce as produce_handler
+from ottla.broker.request import Deferred, RequestContext
 from ottla.protocol.compiler import decode, encode_parts
+from ottla.protocol.headers import read_request_head
 from ottla.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from ottla.protocol.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
 from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest
@@ -27,7 +29,12 @@ from ottla.protocol.messages.offset_commit import (
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
-from ottla.protocol.messages.produce import ProduceRequest
+from ottla.protocol.messages.produce import (
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceResponse,
+)
 from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from ottla.protocol.record_batch import read_header
 
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
 
     from ottla.broker.api_table import Api
     from ottla.broker.dispatch import Dispatcher
+    from ottla.broker.request import ConnectionInfo
     from ottla.broker.services import Services
     from ottla.protocol.schema import Message
 
@@ -180,10 +188,14 @@ def _protocol_calls() -> dict[str, Callable[[], object]]:
     fetch, fetch_at = _body(wire.fetch_frame(TOPIC, 0, 0, 0))
     megabyte = bytes(1 << 20)
     answer = _fetched(large)
+    written = PartitionProduceResponse(index=0, base_offset=12345, log_start_offset=0)
+    produced = ProduceResponse(responses=[TopicProduceResponse(name=TOPIC, partition_responses=[written])])
     return {
         "decode Produce, one record": lambda: decode(ProduceRequest, produce, wire.PRODUCE_VERSION, produce_at),
         "decode Fetch, one partition": lambda: decode(FetchRequest, fetch, wire.FETCH_VERSION, fetch_at),
+        "encode Produce's answer": lambda: encode_parts(produced, wire.PRODUCE_VERSION),
         "encode Fetch, one batch": lambda: encode_parts(answer, wire.FETCH_VERSION),
+        "read a request's head": lambda: read_request_head(produce, {0: wire.PRODUCE_VERSION}),
         "read a batch's header": lambda: read_header(large),
         "CRC-32C of 100 B": lambda: crc32c(small),
         "CRC-32C of 16 KB": lambda: crc32c(large),
@@ -219,8 +231,26 @@ def _storage_calls(services: Services) -> dict[str, Callable[[], object]]:
 
     return {
         "append one record": append(1, wire.batch_of(_RECORD_BYTES)),
+        "handle Produce, one record": _handled(services),
         "append 16 KB": append(2, wire.batch_of(_RECORD_BYTES, _BATCH_RECORDS)),
     }
+
+
+def _handled(services: Services) -> Callable[[], object]:
+    """The handler alone, on a request that is decoded."""
+    batch = wire.batch_of(_RECORD_BYTES)
+    body, body_at = _body(wire.produce_frame(TOPIC, 5, batch))
+    request = decode(ProduceRequest, memoryview(bytearray(body)), wire.PRODUCE_VERSION, body_at)
+    view = cast("memoryview", request.topic_data[0].partition_data[0].records)
+    context = RequestContext(0, wire.PRODUCE_VERSION, 1, "bench", cast("ConnectionInfo", None))
+
+    def call() -> object:
+        view[:_STAMPED_BYTES] = batch[:_STAMPED_BYTES]
+        return produce_handler.handle(request, context, services)
+
+    answer = cast("ProduceResponse", call())
+    assert not answer.responses[0].partition_responses[0].error_code
+    return call
 
 
 def _request_calls(ends: _Ends) -> dict[str, Callable[[], object]]:
@@ -230,7 +260,7 @@ def _request_calls(ends: _Ends) -> dict[str, Callable[[], object]]:
         "dispatch Produce, one record": ends.dispatched(small),
         "dispatch Produce, 16 KB": ends.dispatched(large),
         "dispatch Fetch, 16 KB": ends.dispatched(wire.fetch_frame(TOPIC, 4, 0, 0, max_bytes=16_000)),
-        "dispatch Fetch, nothing new": ends.dispatched(wire.fetch_frame(TOPIC, 5, 0, 0)),
+        "dispatch Fetch, nothing new": ends.dispatched(wire.fetch_frame(TOPIC, 0, 0, 0)),
         "connection: Produce, one record": ends.received(small),
     }
 

@@ -61,7 +61,7 @@ class ConsumeAll(Workload):
             reader.close()
         return Sample(
             {
-                "CPU us/message": watch.cpu_s / total * 1e6,
+                **watch.cpu_figures(total, "message"),
                 "k messages/s": total / watch.wall_s / 1e3,
                 "MB/s": total * self.record_bytes / watch.wall_s / 1e6,
             }

@@ -57,7 +57,7 @@ class ProduceToConsume(Workload):
             if figures["load MB/s"] < self.load_mb_per_s * _LOAD_PART_MIN:
                 raise NotDone(f"the load was {figures['load MB/s']:.1f} of {self.load_mb_per_s} MB/s")
         else:
-            figures["CPU us/record"] = watch.cpu_s / self.records * 1e6
+            figures |= watch.cpu_figures(self.records, "record")
         return Sample(figures, latencies_ms)
 
     def clean(self, target: Target) -> None:

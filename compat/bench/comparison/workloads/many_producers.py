@@ -41,7 +41,7 @@ class ManyProducers(Workload):
         latencies_ms = [value * 1e3 for value in load.latencies_s]
         return Sample(
             {
-                "CPU us/request": watch.cpu_s / requests * 1e6,
+                **watch.cpu_figures(requests, "request"),
                 "p50 ms": wire.percentile(latencies_ms, 0.5),
                 "p99 ms": wire.percentile(latencies_ms, 0.99),
             },

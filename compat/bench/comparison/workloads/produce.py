@@ -58,7 +58,7 @@ class ProduceBatches(Workload):
             self._write(producer, messages, self.records // _CHUNK_RECORDS)
             _flush(producer)
         figures = {
-            "CPU us/message": watch.cpu_s / self.records * 1e6,
+            **watch.cpu_figures(self.records, "message"),
             "k messages/s": self.records / watch.wall_s / 1e3,
             "MB/s": self.records * self.record_bytes / watch.wall_s / 1e6,
         }
@@ -177,7 +177,7 @@ def request_sample(watch: Stopwatch, taken_s: list[float]) -> Sample:
     """What requests cost, and how long they took."""
     taken_ms = [value * 1e3 for value in taken_s]
     figures = {
-        "CPU us/request": watch.cpu_s / len(taken_s) * 1e6,
+        **watch.cpu_figures(len(taken_s), "request"),
         "k requests/s": len(taken_s) / watch.wall_s / 1e3,
         "p50 ms": wire.percentile(taken_ms, 0.5),
         "p99 ms": wire.percentile(taken_ms, 0.99),

@@ -65,7 +65,7 @@ class SmallTransactions(Workload):
         self._check(target, producers, len(taken_ms), written, count)
         return Sample(
             {
-                "CPU us/transaction": watch.cpu_s / count * 1e6,
+                **watch.cpu_figures(count, "transaction"),
                 "p50 ms": wire.percentile(taken_ms, 0.5),
                 "p99 ms": wire.percentile(taken_ms, 0.99),
                 "transactions/s": count / watch.wall_s,
