@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .running import Running
 
 
-def crash(running: Running, down_seconds: float, started: Callable[[ObservedBroker], None]) -> None:
+def crash(running: Running, down_seconds: float, started: Callable[[], None]) -> None:
     """Kill the broker and start the next one; `started` is called on its loop before a client can have asked.
 
     Raises StartFailed, EmbeddedBrokerError.
@@ -31,15 +31,17 @@ def crash(running: Running, down_seconds: float, started: Callable[[ObservedBrok
     brokers_of_process().discard(killed)
     if down_seconds > 0:
         threading.Event().wait(down_seconds)
-    running.broker = killed.next_life()
+    successor = killed.next_life()
     try:
-        running.thread.run(_start(running.broker, started))
+        running.thread.run(_start(running, successor, started))
     except StartError as error:
+        running.broker = successor  # what was never there is stopped without harm
         raise StartFailed(f"the broker was killed and does not come back: {error}") from error
-    brokers_of_process().add(running.broker)
-    running.client = InProcessClient(running.broker, running.thread)
+    brokers_of_process().add(successor)
+    running.client = InProcessClient(successor, running.thread)
 
 
-async def _start(broker: ObservedBroker, started: Callable[[ObservedBroker], None]) -> None:
-    await broker.start()
-    started(broker)
+async def _start(running: Running, successor: ObservedBroker, started: Callable[[], None]) -> None:
+    await successor.start()
+    running.broker = successor
+    started()

@@ -150,7 +150,8 @@ class Faults:
         In a coroutine, `await asyncio.to_thread(broker.faults.crash)`. Raises StartFailed when it does not come back:
         then it can only be stopped. EmbeddedBrokerError while it is frozen or its disk is full.
         """
-        crash(self._here(), down_seconds, self.apply)
+        running = self._here()
+        crash(running, down_seconds, partial(self._begin_next_life, running))
 
     def move_leader_epoch(self, topic: str, partition: int | None = None) -> None:
         """Begin a new leader epoch of a partition, or of all of a topic, as an election does.
@@ -218,10 +219,19 @@ class Faults:
         rule = self._book.add(fault, broker.services.clock.monotonic_ms())
         if fault.kind is FaultKind.FREEZE:
             running.thread.freeze(fault.seconds, partial(self._book.remove, rule))
-        elif rule.until_ms is not None and fault.kind in OF_THE_BROKER:
-            broker.services.timers.schedule(rule.until_ms, partial(self._end, running, rule))
+        else:
+            self._end_in_time(running, rule)
         self.apply(broker)
         return ActiveFault(rule, self._remove)
+
+    def _begin_next_life(self, running: Running) -> None:
+        for rule in self._book.rules:
+            self._end_in_time(running, rule)
+        self.apply(running.broker)
+
+    def _end_in_time(self, running: Running, rule: Rule) -> None:
+        if rule.until_ms is not None and rule.fault.kind in OF_THE_BROKER:
+            running.broker.services.timers.schedule(rule.until_ms, partial(self._end, running, rule))
 
     def _end(self, running: Running, rule: Rule) -> None:
         self._book.remove(rule)

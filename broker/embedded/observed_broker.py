@@ -110,6 +110,13 @@ class ObservedBroker(app.Broker):
         assert self._services is not None
         return self._services
 
+    @property
+    def addresses(self) -> list[tuple[str, str, int]]:
+        """(listener name, host, port) of every listener. Raises NotRunning when it did not come back."""
+        if not self._addresses:
+            raise NotRunning("the broker was killed and is not back yet")
+        return self._addresses
+
     def check_alive(self) -> None:
         """Raise NotRunning between two lives."""
         if self._services is None or self._is_dead:
@@ -180,6 +187,8 @@ class ObservedBroker(app.Broker):
             for log in directory.logs.values():
                 for segment in log.segments:
                     segment.log.close()
+        if self._read_only_logs is not None:
+            self._read_only_logs.close()
         self.directories.unlock()
 
     def next_life(self) -> ObservedBroker:

@@ -273,6 +273,27 @@ def test_rules_outlive_a_crash(broker):
     assert len(broker.faults.history) == 1
 
 
+def test_what_has_an_end_of_time_ends_in_the_next_life_too(broker):
+    broker.faults.refuse_connections(seconds=60)
+    broker.faults.crash()
+    with pytest.raises(ConnectionRefusedError):
+        RawClient(broker)
+    broker.clock.advance(minutes=2)
+    RawClient(broker).socket.close()
+
+
+def test_a_broker_that_only_reads(tmp_path):
+    with Broker(data_dir=tmp_path, topics=["orders"]) as broker:
+        broker.produce("orders", "kept")
+    with Broker(data_dir=tmp_path, config={"ottla.read.only": True}) as broker:
+        broker.faults.crash()
+        assert values(broker) == [b"kept"]
+        with pytest.raises(RequestRefused, match="only read"):
+            broker.faults.move_leader_epoch("orders")
+        with broker.faults.error("Fetch", "NOT_LEADER_OR_FOLLOWER"), RawClient(broker) as client:
+            assert client.fetch(fetch_request("orders")).error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+
 def test_a_crash_in_the_middle_of_writing():
     # Answers that wait for a disk thread are under way at any moment.
     with Broker(topics=["orders"], config={"log.flush.interval.messages": 1}) as broker:

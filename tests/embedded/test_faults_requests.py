@@ -280,6 +280,19 @@ def test_answered_and_disconnected_when_it_is_on_the_disk(broker, client):
     assert client.socket.recv(1) == b""
 
 
+@pytest.mark.parametrize(
+    "fault", [Fault.answer_and_disconnect("Fetch"), Fault.throttle(50_000_000), Fault.delay(1, 0.01)]
+)
+def test_answers_that_go_out_from_their_file(broker, client, fault):
+    for _ in range(4):
+        broker.produce("orders", bytes(500_000), partition=0)
+    broker.faults.add(fault)
+    answer = client.fetch(fetch_request("orders"))
+    assert (answer.error_code, len(answer.records) > 2_000_000) == (0, True)
+    if "disconnect" in str(fault):
+        assert client.socket.recv(1) == b""
+
+
 @pytest.mark.parametrize("acting", [True, False])
 def test_never_answered(broker, client, acting):
     broker.faults.never_answer("Produce", acting=acting)
