@@ -8,6 +8,7 @@ last: memory, descriptors and threads, none of which may grow.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import os
 import statistics
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 START_MS_MAX, STOP_MS_MAX, RESET_MS_MAX = 50, 50, 20
 TOPICS = {"orders": 6, "bills": 1}
 INTERNAL = {"__consumer_offsets", "__transaction_state"}
+TITLES = {
+    "resident_mb": "resident MB",
+    "trimmed_mb": "resident MB, heap trimmed",
+    "descriptors": "descriptors",
+    "threads": "threads",
+    "objects": "objects of Python",
+}
 # The first rounds load modules and compile codecs; growth is what comes after them.
 WARM_UP_ROUNDS = 50
 
@@ -32,6 +40,8 @@ class Held(NamedTuple):
     """What the process holds at one moment."""
 
     resident_mb: float
+    trimmed_mb: float
+    """Resident once the C library has given back what it only keeps, which for threads that come and go is a lot."""
     descriptors: int
     threads: int
     objects: int
@@ -53,9 +63,24 @@ class Times(NamedTuple):
 def held_now() -> Held:
     """Garbage is not counted: it is collected first."""
     gc.collect()
+    resident = resident_mb()
+    trim_heap()
+    return Held(
+        resident, resident_mb(), len(os.listdir("/proc/self/fd")), threading.active_count(), len(gc.get_objects())
+    )
+
+
+def resident_mb() -> float:
+    """Resident memory of this process."""
     with open("/proc/self/statm") as statm:
-        resident_bytes = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return Held(resident_bytes / 1e6, len(os.listdir("/proc/self/fd")), threading.active_count(), len(gc.get_objects()))
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def trim_heap() -> None:
+    """Let the C library give back free memory, where it knows how to (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def took_ms(act: Callable[[], object]) -> float:
@@ -113,10 +138,10 @@ def print_held(name: str, held: Iterable[Held]) -> None:
     """What the process held when it was warm and at the end, and how much more that is."""
     moments = list(held)
     rows = []
-    for field, unit in (("resident_mb", "MB"), ("descriptors", ""), ("threads", ""), ("objects", "")):
+    for field, title in TITLES.items():
         values = [getattr(moment, field) for moment in moments]
         shown = [f"{value:.1f}" if isinstance(value, float) else value for value in values]
-        rows.append([f"{name}: {field.removesuffix('_mb')}{' ' + unit if unit else ''}", *shown])
+        rows.append([f"{name}: {title}", *shown])
     print()
     print_table([f"after {name}", *(["warm", "half-time", "end"][-len(moments) :])], rows)
 
