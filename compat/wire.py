@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ottla.protocol.schema import Message
 
 TIMEOUT_S = 10
-CLIENT_ID = "compat"
+CLIENT_ID = "client"
 
 
 class Closed(Exception):

@@ -25,6 +25,8 @@ from ottla.protocol.record_batch import read_headers
 from ottla.protocol.records import read_records
 from ottla.protocol.schema import Struct
 
+from .world import SUITE
+
 if TYPE_CHECKING:
     from ottla.protocol.schema import FieldSpec, Message
 
@@ -97,9 +99,8 @@ _NO_ID = bytes(16)
 class Normaliser:
     """The normalisations of one transcript; ids keep their numbers from answer to answer."""
 
-    def __init__(self, world: World, namespace: str) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._namespace = namespace
         self._numbers: dict[str, dict[str, int]] = {}
 
     def answer(self, message: Message, version: int) -> Any:
@@ -133,7 +134,7 @@ class Normaliser:
         name = getattr(entry, entry.fields[0].name)
         for candidate in ("name", "group_id", "transactional_id", "resource_name"):
             name = getattr(entry, candidate, name)
-        return isinstance(name, str) and name.startswith(self._namespace) and not self._is_ours(name)
+        return isinstance(name, str) and name.startswith(SUITE) and not self._is_ours(name)
 
     def _is_ours(self, name: str) -> bool:
         return name.startswith(self._world.prefix) and "settle-" not in name

@@ -59,7 +59,7 @@ class _Player:
         self._version = version
         self._world = world
         self._stage = stage
-        self._normaliser = Normaliser(world, stage.namespace)
+        self._normaliser = Normaliser(world)
         self._parked: dict[str, Frame] = {}
         self._steps: list[Step] = []
 

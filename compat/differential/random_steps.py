@@ -64,6 +64,7 @@ def script_of(row: Sequence[RandomStep]) -> Callable[[World], Generator[Any, Any
         state = _State(w)
         for step in row:
             yield from _KINDS[step.kind](state, step)
+        w.producer(state.name)  # aborts what is still open
         state.settle()
         for topic in state.topics:
             for level in (0, 1):

@@ -10,7 +10,7 @@ from ..brokers import OPTIONS
 from ..wire import advertised_versions
 from .compare import Difference, differences
 from .play import NO_ANSWER, NotInThisVersion, Stage, play
-from .world import World
+from .world import SUITE, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,8 +87,8 @@ def side_by_side_of(broker: Broker, reference: Broker) -> SideBySide:
     theirs = advertised_versions(reference.bootstrap_servers)
     highest = {key: min(theirs[key][1], ours[key][1]) for key in theirs.keys() & ours.keys()}
     return SideBySide(
-        ours=_stage(broker, highest, f"a{run}-"),
-        theirs=_stage(reference, highest, f"b{run}-"),
+        ours=_stage(broker, highest, f"{SUITE}{run}a-"),
+        theirs=_stage(reference, highest, f"{SUITE}{run}b-"),
         our_versions=ours,
         their_versions=theirs,
     )

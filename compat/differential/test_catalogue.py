@@ -10,7 +10,8 @@ from ..version_ranges import ranges
 from .case import cases_in
 from .gaps import known_gaps
 
-_SHOWN = 40
+_SHOWN = 15
+_WIDTH = 500
 CASES = [*cases_in(f"{__package__}.catalogue"), *cases_in(f"{__package__}.sequences")]
 GAPS = known_gaps()
 
@@ -25,7 +26,7 @@ def test_answers_as_apache_kafka(case, side_by_side, findings):
     findings.note_case(case, compared)
     assert compared, "no version carries what this case sets"
     wrong = _by_difference(compared)
-    assert not wrong, "\n".join([f"{case.id} is answered differently", *wrong[:_SHOWN]])
+    assert not wrong, "\n".join([f"{case.id} is answered differently", *(line[:_WIDTH] for line in wrong[:_SHOWN])])
 
 
 def _by_difference(compared) -> list[str]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 READY_TIMEOUT_S = 20
 NOW_MS = int(time.time() * 1000)
 """The time of records that do not say another."""
+SUITE = "compat-"
+"""How every name that the suite makes begins."""
 UNKNOWN_ID = b"\x11" * 16
 GROUP, TRANSACTION = 0, 1
 MOMENTARY = frozenset(

@@ -102,7 +102,7 @@ def several_groups(w):
     groups = [
         OffsetFetchRequestGroup(group_id=group, topics=wanted),
         OffsetFetchRequestGroup(group_id=w.group("none"), topics=wanted),
-        OffsetFetchRequestGroup(group_id="", topics=None),
+        OffsetFetchRequestGroup(group_id="", topics=wanted),
     ]
     yield OffsetFetchRequest(groups=groups)
     yield OffsetFetchRequest(groups=[])
