@@ -31,47 +31,55 @@ class FaultyFiles:
 
     def open(self, path: str, flags: int, mode: int = 0o777, /) -> int:
         """Open a file; a new one needs room."""
-        self._check(path, needs_room=bool(flags & os.O_CREAT) and not os.path.lexists(path))
+        if self.is_full or self.is_dead:
+            self._refuse(path, needs_room=bool(flags & os.O_CREAT) and not os.path.lexists(path))
         return self._files.open(path, flags, mode)
 
     def pwrite(self, descriptor: int, data: Data, position: int, /) -> int:
-        """Write at a position."""
+        """Write at a position, which needs room."""
         if self.is_full or self.is_dead:
-            self._check("", needs_room=True)
+            self._refuse(None, needs_room=True)
         return self._files.pwrite(descriptor, data, position)
 
     def ftruncate(self, descriptor: int, length: int, /) -> None:
         """Cut an open file."""
-        self._check("", needs_room=False)
+        if self.is_dead:
+            self._refuse(None)
         self._files.ftruncate(descriptor, length)
 
     def fsync(self, descriptor: int, /) -> None:
         """Bring a file to the disk."""
-        self._check("", needs_room=False)
+        if self.is_dead:
+            self._refuse(None)
         self._files.fsync(descriptor)
 
     def rename(self, source: str, target: str, /) -> None:
         """Move a file or a folder."""
-        self._check(source, needs_room=False)
+        if self.is_dead:
+            self._refuse(source)
         self._files.rename(source, target)
 
     def unlink(self, path: str, /) -> None:
         """Remove a file."""
-        self._check(path, needs_room=False)
+        if self.is_dead:
+            self._refuse(path)
         self._files.unlink(path)
 
     def mkdir(self, path: str, /) -> None:
-        """Make a directory."""
-        self._check(path, needs_room=True)
+        """Make a directory, which needs room."""
+        if self.is_full or self.is_dead:
+            self._refuse(path, needs_room=True)
         self._files.mkdir(path)
 
     def rmdir(self, path: str, /) -> None:
         """Remove a directory."""
-        self._check(path, needs_room=False)
+        if self.is_dead:
+            self._refuse(path)
         self._files.rmdir(path)
 
-    def _check(self, path: str, *, needs_room: bool) -> None:
+    def _refuse(self, path: str | None, *, needs_room: bool = False) -> None:
+        """Raise OSError for what cannot be done now."""
         if self.is_dead:
-            raise OSError(errno.EIO, "the broker was killed", path or None)
+            raise OSError(errno.EIO, "the broker was killed", path)
         if self.is_full and needs_room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path or None)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)

@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from ottla.broker import Broker, EmbeddedBrokerError, RequestRefused, StartFailed
+from ottla.broker import Broker, EmbeddedBrokerError, NotRunning, RequestRefused, StartFailed
 from ottla.broker.embedded.loop_thread import LoopThread
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.fetch import FetchResponse
@@ -181,7 +181,7 @@ def test_who_asks_at_the_moment_of_the_thaw_is_answered():
     asking = [threading.Thread(target=ask) for _ in range(3)]
     for each in asking:
         each.start()
-    for round_ in range(200):
+    for round_ in range(100):
         thread.call(lambda: thread.freeze(0.0005, lambda: None))
         if round_ % 2:
             thread.thaw()
@@ -246,17 +246,19 @@ def test_back_on_the_same_data_and_port(tmp_path, keeps):
 
 
 def test_while_it_is_down_nobody_is_there(broker):
-    crashing = threading.Thread(target=lambda: broker.faults.crash(down_seconds=0.3))
-    crashing.start()
-    refused = False
-    while crashing.is_alive():
-        try:
-            RawClient(broker).socket.close()
-        except (ConnectionRefusedError, ConnectionResetError, EmbeddedBrokerError):
-            refused = True
-        time.sleep(0.01)
-    crashing.join()
-    assert refused
+    def is_refused() -> bool:
+        crashing = threading.Thread(target=lambda: broker.faults.crash(down_seconds=0.2))
+        crashing.start()
+        refused = False
+        while crashing.is_alive() and not refused:
+            try:
+                RawClient(broker).socket.close()
+            except (ConnectionRefusedError, ConnectionResetError):
+                refused = True
+        crashing.join()
+        return refused
+
+    wait_until(is_refused)
     with RawClient(broker) as client:
         client.ask_api_versions()
 
@@ -340,35 +342,16 @@ def test_many_crashes_leave_no_descriptor_and_no_thread(broker):
     assert len(values(broker)) == 6
 
 
-def test_a_broker_that_does_not_come_back(broker):
-    port = broker.port
-    taken = socket.socket()
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    outcome: list[BaseException] = []
-
-    def crash() -> None:
-        try:
-            broker.faults.crash(down_seconds=0.5)
-        except StartFailed as error:
-            outcome.append(error)
-
-    crashing = threading.Thread(target=crash)
-    crashing.start()
-    with taken:
-        while crashing.is_alive():
-            try:
-                taken.bind(("127.0.0.1", port))
-            except OSError:
-                time.sleep(0.005)
-                continue
-            taken.listen()
-            break
-        crashing.join()
-    assert "does not come back: cannot listen on" in str(outcome[0])
-    with pytest.raises(EmbeddedBrokerError, match="not back"):
-        broker.topics()
-    broker.stop()
+def test_a_broker_that_does_not_come_back(tmp_path):
+    with Broker(data_dir=tmp_path) as broker:
+        (tmp_path / "meta.properties").write_text("broken")
+        with pytest.raises(StartFailed, match=r"does not come back: .*meta\.properties"):
+            broker.faults.crash()
+        for use in (broker.topics, lambda: broker.produce("orders", "x")):
+            with pytest.raises(NotRunning, match="not back"):
+                use()
     assert not broker.is_running
+    assert repr(broker) == "<Broker: the broker is stopped>"
 
 
 def test_a_crash_from_a_coroutine():

@@ -21,7 +21,7 @@ CONFIG = {"group.initial.rebalance.delay.ms": 0, "group.min.session.timeout.ms":
 
 FAULTS = {
     "coordinator unavailable": Fault.coordinator_unavailable(times=2),
-    "coordinator of this group unavailable for a while": Fault.coordinator_unavailable(group="readers", seconds=0.3),
+    "coordinator of this group unavailable": Fault.coordinator_unavailable(group="readers", times=2),
     "coordinator loads": Fault.error("JoinGroup", "COORDINATOR_LOAD_IN_PROGRESS", times=1),
     "sync in a rebalance": Fault.error("SyncGroup", "REBALANCE_IN_PROGRESS", times=1),
     "join disconnected": Fault.disconnect("JoinGroup", times=1),

@@ -213,7 +213,7 @@ def test_one_client_is_hit_and_the_other_is_not():
     "fault",
     [
         Fault.coordinator_unavailable(times=4),
-        Fault.coordinator_unavailable(transactional_id="seller", seconds=0.5),
+        Fault.coordinator_unavailable(transactional_id="seller", times=2),
         Fault.lose_answer("EndTxn", times=2),
         Fault.lose_answer("InitProducerId", times=1),
         Fault.lose_answer("AddPartitionsToTxn", times=1),
