@@ -17,6 +17,7 @@ import platform
 import shutil
 import signal
 import sys
+import sysconfig
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -116,7 +117,7 @@ def _present(wanted: list[str]) -> list[str]:
 def _about(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()}, {_build()}",
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "load at the start": os.getloadavg(),
@@ -126,8 +127,15 @@ def _about(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _build() -> str:
+    """How this Python was compiled, which decides how fast it runs: distributions build with --enable-optimizations."""
+    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return "optimized by profile" if "--enable-optimizations" in arguments else "not optimized by profile"
+
+
 def _report(results: Results, options: argparse.Namespace) -> int:
     verdicts = results.verdicts()
+    print(f"Python {results.about['python']}; {results.about['cpus']} CPUs, load {os.getloadavg()[0]:.1f} at the end")
     print(table(verdicts))
     for row in results.rows:
         for broker, reason in row.failures.items():
