@@ -54,7 +54,7 @@ _KEYS: Final = frozenset(
     }
 )
 # Where the schema's default would be read as success.
-_OF_A_FAILURE: Final = {
+_OF_A_FAILURE: Final[dict[str, int | bytes | None]] = {
     "base_offset": -1,
     "committed_offset": -1,
     "generation_id": -1,
@@ -62,8 +62,8 @@ _OF_A_FAILURE: Final = {
     "low_watermark": -1,
     "node_id": -1,
     "port": -1,
-    "producer_epoch": -1,
     "producer_id": -1,
+    "protocol_name": None,
     "records": b"",
 }
 
@@ -238,7 +238,9 @@ def _fail(struct: Any, version: int, code: ErrorCode) -> None:
     fresh = owner(**names)
     for field in owner.fields:
         if field.name in _OF_A_FAILURE and field.name not in names:
-            setattr(fresh, field.name, _OF_A_FAILURE[field.name])
+            value = _OF_A_FAILURE[field.name]
+            if value is not None or version in field.nullable:
+                setattr(fresh, field.name, value)
         if field.name == "error_message" and version in field.nullable:
             fresh.error_message = f"{code.name}, by a fault of the test"
     error = error_field(owner, version)

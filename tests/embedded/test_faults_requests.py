@@ -15,6 +15,8 @@ from ottla.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTop
 from ottla.protocol.messages.fetch import FetchRequest, FetchResponse
 from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from ottla.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
+from ottla.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+from ottla.protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
 from ottla.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from ottla.protocol.messages.offset_commit import (
     OffsetCommitRequest,
@@ -236,6 +238,20 @@ def test_a_fault_that_ends_with_the_brokers_time(broker, client):
     assert client.ask(heartbeat, HeartbeatResponse, 4).error_code == ErrorCode.NOT_COORDINATOR
     assert fault.is_over
     assert broker.faults.active == []
+
+
+def test_an_error_is_as_kafka_answers_it(broker, client):
+    broker.faults.error(["JoinGroup", "InitProducerId"], "COORDINATOR_NOT_AVAILABLE")
+    for version, protocol in ((6, ""), (7, None)):
+        joined = client.ask(JoinGroupRequest(group_id="g", session_timeout_ms=9000), JoinGroupResponse, version)
+        assert (joined.error_code, joined.generation_id, joined.protocol_name, joined.members) == (
+            ErrorCode.COORDINATOR_NOT_AVAILABLE,
+            -1,
+            protocol,
+            [],
+        )
+    begun = client.ask(InitProducerIdRequest(transactional_id="t"), InitProducerIdResponse, 4)
+    assert (begun.error_code, begun.producer_id, begun.producer_epoch) == (15, -1, 0)
 
 
 # Answers and connections

@@ -288,3 +288,16 @@ class TestNames:
 
     def test_a_name_of_249_letters_is_taken(self, broker):
         assert broker.create("x" * 249).partitions
+
+
+class TestLeaderEpochs:
+    def test_a_partition_is_led_anew_and_the_others_are_not(self, broker):
+        topic = broker.metadata.create_topic(NewTopic("orders", 2))
+        assert [broker.metadata.begin_leader_epoch(topic, 1) for _ in range(2)] == [1, 2]
+        for _ in range(2):
+            partitions = broker.metadata.image.topics_by_name["orders"].partitions
+            assert [(each.leader, each.leader_epoch, each.partition_epoch) for each in partitions] == [
+                (1, 0, 0),
+                (1, 2, 2),
+            ]
+            broker.restart()
