@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ottla.broker import Broker
 from ottla.broker.api_table import APIS
 from ottla.broker.embedded.fault_answers import Selection, blank_response, merge, put_errors, split
 from ottla.broker.embedded.fault_places import place_for, places, response_type
@@ -20,6 +21,8 @@ from ottla.protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequestPartition,
     TxnOffsetCommitRequestTopic,
 )
+
+from ..harness.raw_client import RawClient
 
 CODE = ErrorCode.POLICY_VIOLATION
 SERVED = [(api, version) for api in APIS.values() for version in range(api.lowest, api.highest + 1)]
@@ -204,3 +207,34 @@ def test_what_a_request_names():
 )
 def test_by_what_requests_can_be_told_apart(key, expected):
     assert names_of(key) == expected
+
+
+# In a broker that runs
+
+
+@pytest.fixture(scope="module")
+def faulty_broker():
+    with Broker(topics={"name": 2}) as broker:
+        broker.commit("name", "name", 0)
+        yield broker
+
+
+@pytest.mark.parametrize("acting", [False, True])
+@pytest.mark.parametrize("api", APIS.values(), ids=lambda api: api.key.name)
+def test_every_api_can_be_made_to_fail(faulty_broker, api, acting):
+    if acting and api.key in (ApiKey.DELETE_TOPICS, ApiKey.JOIN_GROUP):
+        return  # the one would take the others' topic away, the other waits for members
+    with faulty_broker.faults.error(api.key, CODE, acting=acting) as fault, RawClient(faulty_broker) as client:
+        asked = 0
+        for version in range(api.lowest, api.highest + 1):
+            request = filled(api.request, version)
+            if api.key == ApiKey.PRODUCE:
+                request.acks = 1
+            answer = client.ask(request, response_type(api), version)
+            asked += 1
+            codes = codes_by_place(answer, version)
+            place = place_for(api.key, version, None, None, None, is_of_the_whole=False)
+            assert (place, CODE) in codes
+            assert all(code == CODE for where, code in codes if where == place)
+        assert fault.hits == asked
+    assert list(faulty_broker.topics()) == ["name"] or acting
