@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ottla.broker.coordinators.topic_patterns.pattern import PatternError, TopicPattern
 
@@ -118,6 +118,7 @@ def test_the_memory_of_what_was_worked_out_is_bounded():
 PIECES = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", "a*", "b+", "(ab)?", "(a|b)", "a{1,2}", "\\w", "-", "x|y"])
 
 
+@settings(deadline=None)
 @given(pieces=st.lists(PIECES, min_size=1, max_size=5), name=st.text("abxy-", max_size=6))
 def test_agrees_with_a_backtracking_matcher(pieces, name):
     text = "".join(pieces)
