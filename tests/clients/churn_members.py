@@ -39,7 +39,10 @@ class ChurnMember:
         self._out_path = home / f"{name}.out"
         self._err_path = home / f"{name}.err"
         with self._out_path.open("wb") as out, self._err_path.open("wb") as err:
-            self._process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
+            # In a session of its own, since the kernel continues stopped processes whose session's shell has ended.
+            self._process = subprocess.Popen(
+                command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, start_new_session=True
+            )
         self._out = self._out_path.open()
 
     def look(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,17 +79,27 @@ def ask_committed(client: RawClient, group: str) -> dict[int, int]:
     return {each.partition_index: each.committed_offset for topic in answer.topics for each in topic.partitions}
 
 
-def wait_for_coordinator(client: RawClient, group: str) -> None:
-    """Apache Kafka creates the topic of its groups when the first one is asked for."""
+def connect(broker: Any, group: str) -> RawClient:
+    """A connection on which the group's coordinator answers.
+
+    Apache Kafka creates the topic of its groups when the first one is asked for, and resets who comes too early.
+    """
     deadline = time.monotonic() + READY_TIMEOUT_S
-    request = FindCoordinatorRequest(key_type=0, coordinator_keys=[group])
-    offsets = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=None)])
     while True:
-        [found] = client.ask(request, FindCoordinatorResponse, 4).coordinators
-        if not found.error_code and not client.ask(offsets, OffsetFetchResponse, 8).groups[0].error_code:
-            return
-        assert time.monotonic() < deadline, f"no coordinator in {READY_TIMEOUT_S} s: {found}"
+        client = RawClient(broker)
+        with contextlib.suppress(ConnectionError, EOFError):
+            if is_ready(client, group):
+                return client
+        client.socket.close()
+        assert time.monotonic() < deadline, f"no coordinator in {READY_TIMEOUT_S} s"
         time.sleep(PAUSE_S)
+
+
+def is_ready(client: RawClient, group: str) -> bool:
+    request = FindCoordinatorRequest(key_type=0, coordinator_keys=[group])
+    [found] = client.ask(request, FindCoordinatorResponse, 4).coordinators
+    offsets = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=None)])
+    return not found.error_code and not client.ask(offsets, OffsetFetchResponse, 8).groups[0].error_code
 
 
 class GroupWatch:
@@ -104,8 +115,7 @@ class GroupWatch:
         self._group = group
         self._ask: Callable[..., tuple[str, list[tuple[str, Owner]]]]
         self._ask = ask_consumer if protocol == "consumer" else ask_classic
-        self._client = RawClient(broker)
-        wait_for_coordinator(self._client, group)
+        self._client = connect(broker, group)
         self._problem: BaseException | None = None
         self._stopping = threading.Event()
         self._look()

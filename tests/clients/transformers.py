@@ -35,7 +35,9 @@ class Transformer:
         self._rest = ""
         self._out_path, self._err_path = home / f"{life}.out", home / f"{life}.err"
         with self._out_path.open("wb") as out, self._err_path.open("wb") as err:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=out, stderr=err, start_new_session=True
+            )
         self._out = self._out_path.open()
 
     def look(self) -> None:
