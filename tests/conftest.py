@@ -12,9 +12,14 @@ import shutil
 import uuid
 
 import pytest
+from hypothesis import settings
 
 from .harness.broker_process import FAST_GROUPS, KafkaBroker, OttlaBroker, RunningBroker
 from .harness.java_tools import JavaTools, why_no_java
+
+# How long an example takes is the machine's affair: on a busy one it decides nothing.
+settings.register_profile("ottla", deadline=None)
+settings.load_profile("ottla")
 
 
 def pytest_addoption(parser):
