@@ -2,8 +2,7 @@
 
 All goes into a cache outside the tree (OTTLA_COMPAT_CACHE, by default ~/.cache/ottla-compat), in a folder whose name
 holds the versions; one that is complete is used again. A language without its toolchain, or a registry without the
-package, is `Unavailable`, with the reason. A build that takes longer than some seconds is made when
-OTTLA_COMPAT_BUILDS=all asks for it.
+package, is `Unavailable`, with the reason; a program that does not compile is a failure.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def _run(command: list[str], directory: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def cached(name: str, sources: list[Path], slow: bool) -> Iterator[tuple[Path, bool]]:
+def cached(name: str, sources: list[Path]) -> Iterator[tuple[Path, bool]]:
     """A folder for one build, held alone meanwhile, and whether it is complete already."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     folder = CACHE / f"{name}-{digest}"
@@ -79,8 +78,6 @@ def cached(name: str, sources: list[Path], slow: bool) -> Iterator[tuple[Path, b
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         complete = (folder / COMPLETE).exists()
-        if slow and not complete and os.environ.get("OTTLA_COMPAT_BUILDS") != "all":
-            raise Unavailable("its build takes minutes: OTTLA_COMPAT_BUILDS=all makes it")
         yield folder, complete
         (folder / COMPLETE).touch()
 
@@ -91,7 +88,6 @@ class GoBuild:
 
     package: str
     options: tuple[str, ...] = ()
-    slow: bool = False
 
     def command(self) -> list[str]:
         go, module = tool("go"), HERE / "go"
@@ -100,7 +96,7 @@ class GoBuild:
             *sorted((module / "facts").glob("*.go")),
             *sorted((module / self.package).glob("*.go")),
         ]
-        with cached(f"go-{self.package}", sources, self.slow) as (folder, complete):
+        with cached(f"go-{self.package}", sources) as (folder, complete):
             program = folder / self.package
             if not complete:
                 fetch([go, "mod", "download"], module)
@@ -114,13 +110,12 @@ class NodeBuild:
 
     script: str
     packages: tuple[str, ...]
-    slow: bool = False
     install_scripts: bool = False
 
     def command(self) -> list[str]:
         node, npm = tool("node"), tool("npm")
         sources = [HERE / "js" / "facts.mjs", HERE / "js" / self.script]
-        with cached(f"js-{Path(self.script).stem}-{_slug(self.packages)}", sources, self.slow) as (folder, complete):
+        with cached(f"js-{Path(self.script).stem}-{_slug(self.packages)}", sources) as (folder, complete):
             if not complete:
                 scripts = "false" if self.install_scripts else "true"
                 fetch(
@@ -140,7 +135,6 @@ class PythonBuild:
     packages: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    slow: bool = False
 
     def command(self) -> list[str]:
         script = str(HERE / "python" / self.script)
@@ -148,7 +142,7 @@ class PythonBuild:
             return [sys.executable, script, *self.options]
         python = self._interpreter()
         name = f"python-{Path(self.script).stem}-{_slug(self.packages)}"
-        with cached(name, [], self.slow) as (folder, complete):
+        with cached(name, []) as (folder, complete):
             inside = folder / "venv" / "bin" / "python"
             if not complete:
                 fetch([python, "-m", "venv", "--clear", "venv"], folder)
@@ -173,12 +167,11 @@ class JavaBuild:
     main: str
     artifacts: tuple[str, ...]
     arguments: tuple[str, ...] = ()
-    slow: bool = False
 
     def command(self) -> list[str]:
         java, javac, mvn = tool("java"), tool("javac"), tool("mvn")
         sources = sorted((HERE / "java" / self.folder).glob("*.java"))
-        with cached(f"java-{self.folder}-{_slug(self.artifacts)}", sources, self.slow) as (folder, complete):
+        with cached(f"java-{self.folder}-{_slug(self.artifacts)}", sources) as (folder, complete):
             if not complete:
                 (folder / "pom.xml").write_text(_pom(self.artifacts))
                 copy = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-dependencies"
@@ -204,7 +197,7 @@ class RustBuild:
         cargo, crate = tool("cargo"), HERE / "rust" / self.crate
         sources = [crate / "Cargo.toml", *sorted((crate / "src").glob("*.rs")), HERE / "rust" / "facts.rs"]
         target = CACHE / f"rust-{self.crate}-target"
-        with cached(f"rust-{self.crate}", sources, slow=not target.exists()) as (folder, complete):
+        with cached(f"rust-{self.crate}", sources) as (folder, complete):
             if not complete:
                 shutil.copytree(HERE / "rust", folder / "rust", dirs_exist_ok=True)
                 fetch([cargo, "fetch", "--quiet"], folder / "rust" / self.crate)
@@ -220,7 +213,6 @@ class Installed:
 
     script: str
     program: str
-    slow: bool = False
 
     def command(self) -> list[str]:
         tool(self.program)

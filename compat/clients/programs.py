@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Program:
-    """`otherwise` are facts that this client sees otherwise, from Apache Kafka too, by its own design."""
+    """`otherwise` are facts that this client sees otherwise, from Apache Kafka too, by its own design. The everyday
+    ones are quickly built and quickly run; OTTLA_COMPAT_CLIENTS=all asks for the others as well."""
 
     name: str
     build: Build
     features: AbstractSet[str]
     otherwise: dict[str, Facts] = field(default_factory=dict)
+    everyday: bool = False
     timeout_s: int = 180
 
     def expected(self) -> dict[str, Facts]:
@@ -68,7 +70,7 @@ def java_clients(version: str, *options: str) -> JavaBuild:
 
 
 PROGRAMS = [
-    Program("go-franz-go", GoBuild("franz_go"), features.EVERY, THE_END_FOR_LATER),
+    Program("go-franz-go", GoBuild("franz_go"), features.EVERY, THE_END_FOR_LATER, everyday=True),
     Program("go-sarama", GoBuild("sarama"), features.CLASSIC),
     # As the many programs that never set a version: it speaks what Kafka 2.1 spoke.
     Program("go-sarama-2.1", GoBuild("sarama", ("pinned",)), features.CLASSIC),
@@ -79,22 +81,24 @@ PROGRAMS = [
         features.CLASSIC,
         {"create_existing": {"created": False}, **THE_END_FOR_LATER},
     ),
-    Program("java-kafka-clients-4.3.1", java_clients("4.3.1", "kip848"), features.EVERY),
+    Program("java-kafka-clients-4.3.1", java_clients("4.3.1", "kip848"), features.EVERY, everyday=True),
     Program("java-kafka-clients-3.9.1", java_clients("3.9.1"), features.CLASSIC),
     Program("java-kafka-clients-3.0.2", java_clients("3.0.2"), features.CLASSIC),
-    Program("java-kafka-clients-2.8.2", java_clients("2.8.2"), features.CLASSIC),
-    Program("python-kafka-python-3", PythonBuild("kafka_python.py"), KAFKA_PYTHON),
+    Program("java-kafka-clients-2.8.2", java_clients("2.8.2"), features.CLASSIC, everyday=True),
+    Program("python-kafka-python-3", PythonBuild("kafka_python.py"), KAFKA_PYTHON, everyday=True),
     Program(
         "python-kafka-python-2.0.2",
         PythonBuild("kafka_python.py", ("kafka-python==2.0.2", *PYTHON_CODECS), ("3.11", "3.10")),
         KAFKA_PYTHON_2,
+        everyday=True,
     ),
-    Program("python-aiokafka", PythonBuild("aiokafka_program.py"), AIOKAFKA),
-    Program("python-confluent-kafka", PythonBuild("confluent.py"), features.EVERY),
+    Program("python-aiokafka", PythonBuild("aiokafka_program.py"), AIOKAFKA, everyday=True),
+    Program("python-confluent-kafka", PythonBuild("confluent.py"), features.EVERY, everyday=True),
     Program(
         "python-confluent-kafka-1.9.2",
         PythonBuild("confluent.py", ("confluent-kafka==1.9.2",), ("3.10",)),
         LIBRDKAFKA_1,
+        everyday=True,
     ),
     Program("rust-rdkafka", RustBuild("rdkafka"), features.EVERY - {"unknown_topic"}),
     Program("rust-rskafka", RustBuild("rskafka"), RSKAFKA, {"offsets_for_times": {"at_first": 0}}),
@@ -103,8 +107,9 @@ PROGRAMS = [
         NodeBuild("platformatic.mjs", ("@platformatic/kafka@1.35.0",)),
         PLATFORMATIC,
         {"describe_group": {"state": "STABLE", "members": 1}},
+        everyday=True,
     ),
-    Program("c-kcat", Installed("kcat.py", "kcat"), KCAT, {"offsets_for_times": {"at_first": 0}}),
+    Program("c-kcat", Installed("kcat.py", "kcat"), KCAT, {"offsets_for_times": {"at_first": 0}}, everyday=True),
     Program("java-streams", java_on_top("streams", "kafka-streams"), features.STREAMS.keys(), features.STREAMS),
     Program(
         "java-connect",
@@ -113,7 +118,13 @@ PROGRAMS = [
         features.CONNECT,
         timeout_s=300,
     ),
-    Program("java-tools", java_on_top("tools", "kafka-tools", "kafka_2.13"), features.TOOLS.keys(), features.TOOLS),
+    Program(
+        "java-tools",
+        java_on_top("tools", "kafka-tools", "kafka_2.13"),
+        features.TOOLS.keys(),
+        features.TOOLS,
+        everyday=True,
+    ),
     Program(
         "python-faststream",
         PythonBuild("faststream_program.py", (FASTSTREAM,), ("3.11", "3.12", "3.13")),

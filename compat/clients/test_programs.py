@@ -6,13 +6,17 @@ A program gets the bootstrap servers and a prefix for all its names, and prints 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .builds import Unavailable
 from .programs import PROGRAMS, Program
+
+if TYPE_CHECKING:
+    from .matrix import ClientRuns
 
 BUILD_AND_RUN_S = 2400
 
@@ -45,13 +49,17 @@ def differences(program: Program, seen: dict[str, Any]) -> list[str]:
 
 @pytest.mark.timeout(BUILD_AND_RUN_S)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_program(program: Program, broker: Any, topic_name: str, tmp_path: Any, record_property: Any) -> None:
+def test_program(program: Program, broker: Any, topic_name: str, tmp_path: Any, client_runs: ClientRuns) -> None:
+    if not program.everyday and os.environ.get("OTTLA_COMPAT_CLIENTS") != "all":
+        client_runs.skipped[program.name] = "not asked for"
+        pytest.skip(f"{program.name}: OTTLA_COMPAT_CLIENTS=all asks for it")
     try:
         command = program.build.command()
     except Unavailable as reason:
+        client_runs.skipped[program.name] = str(reason).splitlines()[0]
         pytest.skip(f"{program.name}: {reason}")
     seen = facts_of(program, command, broker.bootstrap_servers, topic_name, tmp_path)
     different = differences(program, seen)
-    record_property("client", program.name)
-    record_property("features", {name: bool(facts["ok"]) for name, facts in seen.items()})
+    wrong = {line.partition(":")[0] for line in different}
+    client_runs.showed[program.name].update({name: name not in wrong for name in program.features})
     assert not different, "\n".join(different)
