@@ -56,7 +56,7 @@ def differences(ours: Sequence[Step], theirs: Sequence[Step]) -> list[Difference
 
 def _walk(path: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        for key in ours.keys() | theirs.keys():
+        for key in dict.fromkeys([*ours, *theirs]):
             at = f"{path}.{key}" if path else key
             yield from _walk(at, ours.get(key, "<absent>"), theirs.get(key, "<absent>"))
     elif isinstance(ours, list) and isinstance(theirs, list):
