@@ -44,7 +44,7 @@ FAULTS = {
     "no coordinator for commits": Fault.error("OffsetCommit", "NOT_COORDINATOR", times=1),
     "heartbeats lost": Fault.lose_answer("Heartbeat", times=2),
 }
-# What these clients do not live through, with Apache Kafka's very answer as well.
+# What these versions of the clients do not live through by themselves.
 _LIMITS = {
     ("offsets not stable", "aiokafka"): "it does not know UNSTABLE_OFFSET_COMMIT and raises",
     ("no coordinator for offsets", "confluent"): "librdkafka looks for the coordinator and does not ask again",
