@@ -65,12 +65,15 @@ def _remove_left_behind(parent: str) -> None:
 
 
 def _remove_if_left_behind(path: str) -> None:
-    """Remove a directory whose broker is gone. Raises OSError where it is not, since it holds the lock."""
+    """Remove a directory whose broker is gone. Raises OSError where it is not, since it holds the lock.
+
+    A young one is not even locked for a moment: its broker may be about to do so, and would be refused.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unchanged_ms = SystemClock().now_ms() - os.fstat(descriptor).st_mtime_ns // 1_000_000
         if unchanged_ms > _LEFT_BEHIND_AFTER_MS:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)
     finally:
         os.close(descriptor)

@@ -61,3 +61,12 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(memory):
         names = {path.name for path in memory.iterdir()}
         assert names == {of_running, f"{PREFIX}new", "ottla-other", os.path.basename(home.path)}
         assert len(running.records("orders")) == 1
+
+
+def test_who_looks_for_leftovers_does_not_lock_what_somebody_begins_with(memory, monkeypatch):
+    """A broker that starts in another process would find its directory locked."""
+    (memory / f"{PREFIX}young").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(ephemeral_home.fcntl, "flock", lambda *_: pytest.fail("a young directory was locked"))
+        home = EphemeralHome()
+    assert {path.name for path in memory.iterdir()} == {f"{PREFIX}young", os.path.basename(home.path)}
