@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import re
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 REPEATS, REPEAT_S = 25, 0.02
 SLOWER_MAX = 1.1
-_FEW_CALLS, _MANY_CALLS = 200, 1200
+# So many that what differs between two starts of a process is little beside them.
+_FEW_CALLS, _MANY_CALLS = 500, 4500
 _COUNTED = re.compile(r"I\s+refs:\s+([\d,]+)|^([\d,]+)\s+instructions|^(\d+),,instructions", re.MULTILINE)
 _COUNT_TIMEOUT_S = 600
 
@@ -112,6 +114,7 @@ async def _measure(only: str, repeats: int) -> dict[str, Cost]:
 async def _call_only(only: str, count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="ottla-bench-") as home:
         async with calls_of(Path(home)) as calls:
+            gc.disable()
             for name, call in calls.items():
                 if only in name:
                     for _ in range(count):
