@@ -18,6 +18,7 @@ import pytest
 
 from . import report
 from .brokers import Broker, CannotRun, OttlaProcess, RunningBroker
+from .clients.matrix import CLIENT_RUNS, ClientRuns
 from .kafka_launcher import KafkaProcess, why_not
 
 _numbers = itertools.count()
@@ -45,7 +46,8 @@ def pytest_runtest_makereport(item: pytest.Item, call):
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--report")
     if path:
-        report.write(path, session.config.stash[report.FINDINGS])
+        clients = session.config.stash.get(CLIENT_RUNS, ClientRuns())
+        report.write(path, session.config.stash[report.FINDINGS], clients.lines())
 
 
 @pytest.fixture(scope="session")

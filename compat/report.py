@@ -18,6 +18,8 @@ from .kafka_launcher import KAFKA_VERSION
 from .version_ranges import ranges
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .differential.case import Case
     from .differential.side_by_side import Compared, SideBySide
 
@@ -51,9 +53,10 @@ class Findings:
 FINDINGS: pytest.StashKey[Findings] = pytest.StashKey()
 
 
-def write(path: str, findings: Findings) -> None:
-    """Write the page."""
-    Path(path).write_text("\n".join([*_head(findings), *_apis(findings), *_gaps(findings), *_others(findings), ""]))
+def write(path: str, findings: Findings, clients: Sequence[str]) -> None:
+    """Write the page; `clients` is what the client programs have to say, as lines of Markdown."""
+    parts = [_head(findings), _apis(findings), _gaps(findings), clients, _others(findings), [""]]
+    Path(path).write_text("\n".join(line for part in parts for line in part))
 
 
 def _head(findings: Findings) -> list[str]:
@@ -124,11 +127,14 @@ def _sequences(findings: Findings) -> list[str]:
 
 
 def _gaps(findings: Findings) -> list[str]:
-    seen = {(case.id, gap) for case in findings.cases for one in case.compared for _, gap in one.explained}
+    seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for case in findings.cases:
+        for gap in (gap for one in case.compared for _, gap in one.explained):
+            seen[gap.case, gap.reason].add(f"`{gap.field}`")
     lines = ["## Known gaps", ""]
     if not seen:
         return [*lines, "None.", ""]
-    return [*lines, *sorted(f"- `{case}`, `{gap.field}`: {gap.reason}" for case, gap in seen), ""]
+    return [*lines, *(f"- `{case}`: {why} {', '.join(sorted(at))}" for (case, why), at in sorted(seen.items())), ""]
 
 
 def _others(findings: Findings) -> list[str]:

@@ -11,7 +11,7 @@ from ottla.protocol.schema import Message
 from ..wire import Closed, Frame, Unreadable, frame_of, response_of
 from .case import Answer, At, On, Once, Parked, RawBody, Unanswered
 from .normalise import Normaliser
-from .world import MOMENTARY, READY_TIMEOUT_S, World, codes_in
+from .world import MOMENTARY, READY_TIMEOUT_S, NeverTrue, World, codes_in
 
 if TYPE_CHECKING:
     from ..brokers import Broker
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _RETRY_S = 0.02
 CLOSED = "the connection was closed"
 NO_ANSWER = "no answer in time"
+NEVER = "waited for in vain"
 
 
 class NotInThisVersion(Exception):
@@ -71,6 +72,8 @@ class _Player:
                 wanted = script.send(answer)
             except StopIteration:
                 return self._steps
+            except NeverTrue as error:
+                return [*self._steps, Step(str(error), NEVER)]
             answer = self._step(wanted)
 
     def _step(self, wanted: Any) -> Any:

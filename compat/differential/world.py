@@ -52,6 +52,10 @@ _FIRST_POLL_S = 0.005
 _POLL_S_MAX = 0.1
 
 
+class NeverTrue(AssertionError):
+    """What a case waits for did not come in time."""
+
+
 class Topic(NamedTuple):
     """A topic that is there, by both its names."""
 
@@ -109,7 +113,8 @@ class World:
             found = look()
             if found:
                 return found
-            assert time.monotonic() < deadline, f"{what} does not come true"
+            if time.monotonic() > deadline:
+                raise NeverTrue(f"{what}: that does not come true")
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _POLL_S_MAX)
 
