@@ -50,6 +50,7 @@ def _end(pid: int | None) -> None:
 
 def _work(workload: Workload, phase: Phase, target: Target, sender: Pipe) -> None:
     os.setpgid(0, 0)
+    outcome: tuple[Sample | None, str | None]
     try:
         outcome = getattr(workload, phase)(target), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 # told to the runner, whatever it is

@@ -40,9 +40,8 @@ _RECEIVE_BYTES = 1 << 18
 
 def frame_of(request: Message, version: int) -> bytes:
     """A request as it goes over the wire."""
-    header = RequestHeader(
-        request_api_key=request.api_key, request_api_version=version, correlation_id=1, client_id="bench"
-    )
+    api_key = type(request).api_key
+    header = RequestHeader(request_api_key=api_key, request_api_version=version, correlation_id=1, client_id="bench")
     body = encode(header, request_header_version(type(request), version)) + encode(request, version)
     return _LENGTH.pack(len(body)) + body
 
@@ -211,7 +210,7 @@ class PacedLoad(NamedTuple):
 
 
 def run_paced(
-    port: int, asked: Sequence[Asking], per_s: float, seconds: float, settle: Callable[[], None]
+    port: int, asked: Sequence[Asking], per_s: float, seconds: float, settle: Callable[[], object]
 ) -> PacedLoad:
     """Send `per_s` requests a second over all connections in turn; each connection has one under way.
 
