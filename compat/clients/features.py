@@ -64,6 +64,14 @@ FASTSTREAM: dict[str, Facts] = {
     "framework_pipeline": {"seen": 20, "doubled": 20, "right": True},
     "framework_resume": {"seen": 10, "doubled": 10, "right": True},
 }
+SERVED: Facts = {"produce": "served", "read": "served"}
+PINNED: dict[str, Facts] = {
+    "pinned_newest": SERVED,
+    "pinned_1_0": SERVED,
+    "pinned_0_11": SERVED,
+    # Produce 2 and Fetch 2 went with Kafka 4: the broker closes the connection.
+    "pinned_0_10": {"produce": "KafkaConnectionError", "read": "AssertionError"},
+}
 QUIX: dict[str, Facts] = {"framework_state": {"records": 10, "the": 3, "words": 7}}
 
 GROUPS = {"group_resume", "describe_group", "list_groups", "committed_offset", "delete_group"}

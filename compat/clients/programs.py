@@ -143,4 +143,11 @@ PROGRAMS = [
         features.QUIX.keys(),
         features.QUIX,
     ),
+    Program(
+        "python-kafka-python-2.0.2-pinned",
+        PythonBuild("pinned_versions.py", ("kafka-python==2.0.2",), ("3.11", "3.10")),
+        features.PINNED.keys(),
+        features.PINNED,
+        everyday=True,
+    ),
 ]
