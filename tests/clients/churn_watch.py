@@ -82,15 +82,15 @@ def ask_committed(client: RawClient, group: str) -> dict[int, int]:
 def connect(broker: Any, group: str) -> RawClient:
     """A connection on which the group's coordinator answers.
 
-    Apache Kafka creates the topic of its groups when the first one is asked for, and resets who comes too early.
+    Apache Kafka creates the topic of its groups when the first one is asked for, and turns away who comes too early.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
-        client = RawClient(broker)
-        with contextlib.suppress(ConnectionError, EOFError):
+        with contextlib.suppress(ConnectionError, EOFError), contextlib.ExitStack() as closing:
+            client = closing.enter_context(RawClient(broker))
             if is_ready(client, group):
+                closing.pop_all()
                 return client
-        client.socket.close()
         assert time.monotonic() < deadline, f"no coordinator in {READY_TIMEOUT_S} s"
         time.sleep(PAUSE_S)
 
