@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         RequestRefused,
         StartFailed,
     )
-    from .embedded.fault import Fault
+    from .embedded.faults.fault import Fault
     from .embedded.options import TopicSpec
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "TopicSpec",
 ]
 
-_HOMES = {"Broker": "broker", "Fault": "fault", "TopicSpec": "options"}
+_HOMES = {"Broker": "broker", "Fault": "faults.fault", "TopicSpec": "options"}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,8 @@ from .clock_control import ClockControl
 from .ephemeral_home import EphemeralHome, UnsyncedFiles
 from .errors import AlreadyStarted, EmbeddedBrokerError, NotRunning, StartFailed
 from .expectations import ExpectedRecords, wait_for
-from .fault_control import Faults
+from .faults.control import Faults
+from .faults.disk import FaultyFiles
 from .in_process_client import InProcessClient, new_record
 from .logging_setup import begin_logging
 from .loop_thread import LoopThread
@@ -32,7 +33,6 @@ from .options import broker_config, topic_specs
 from .process import brokers_of_process
 from .reset import configs_now, reset
 from .running import Running
-from .storage_faults import FaultyFiles
 from .summary import summary
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from .fault import Fault
+    from .faults.fault import Fault
     from .in_process_client import Headers
     from .options import ConfigValue, Topics
     from .views import ConnectionView, GroupView, RecordView, TopicView, TransactionView

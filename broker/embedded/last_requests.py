@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from ..api_table import APIS
-from .fault_names import api_name
+from .faults.names import api_name
 
 if TYPE_CHECKING:
     from ..request import ConnectionInfo

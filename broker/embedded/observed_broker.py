@@ -16,8 +16,8 @@ from .. import app
 from ..dispatch import Dispatcher
 from ..runtime.disk_threads import DiskThreads
 from .errors import NotRunning
+from .faults.refusing_server import RefusingServer
 from .last_requests import LastRequests
-from .refusing_server import RefusingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from ..runtime.log_directories import LogDirectories
     from ..server import Limits, Server
     from ..services import Services
+    from .faults.disk import FaultyFiles
     from .moving_clock import MovingClock
-    from .storage_faults import FaultyFiles
 
 # What is due may make other things due at once; what goes on like that for ever is left to the loop.
 _ROUNDS_MAX: Final = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ottla.broker import Fault, InvalidOption
 from ottla.broker.api_table import APIS
-from ottla.broker.embedded.fault_names import api_key, api_name
+from ottla.broker.embedded.faults.names import api_key, api_name
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.errors import ErrorCode
 

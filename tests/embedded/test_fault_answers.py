@@ -7,10 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ottla.broker import Broker
 from ottla.broker.api_table import APIS
-from ottla.broker.embedded.fault_answers import Selection, blank_response, merge, put_errors, split
-from ottla.broker.embedded.fault_places import place_for, places, response_type
-from ottla.broker.embedded.fault_schema import PARTITION, arrays_of, elements, error_field, fields_of, level_of, meaning
-from ottla.broker.embedded.fault_targets import names_of, targets_of
+from ottla.broker.embedded.faults.answers import Selection, blank_response, merge, put_errors, split
+from ottla.broker.embedded.faults.places import place_for, places, response_type
+from ottla.broker.embedded.faults.schema import (
+    PARTITION,
+    arrays_of,
+    elements,
+    error_field,
+    fields_of,
+    level_of,
+    meaning,
+)
+from ottla.broker.embedded.faults.targets import names_of, targets_of
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.compiler import decode, encode
 from ottla.protocol.errors import ErrorCode

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ottla.broker import Fault
-from ottla.broker.embedded.fault_rules import Asked, RuleBook
-from ottla.broker.embedded.fault_targets import Targets
+from ottla.broker.embedded.faults.rules import Asked, RuleBook
+from ottla.broker.embedded.faults.targets import Targets
 from ottla.protocol.api_keys import ApiKey
 
 

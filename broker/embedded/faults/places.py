@@ -11,17 +11,17 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from ...protocol.errors import ErrorCode
-from ..api_table import APIS
-from .errors import InvalidOption
-from .fault_names import api_name
-from .fault_schema import PARTITION, TOPIC, arrays_of, error_field, fields_of, level_of, level_of_list
+from ....protocol.errors import ErrorCode
+from ...api_table import APIS
+from ..errors import InvalidOption
+from .names import api_name
+from .schema import PARTITION, TOPIC, arrays_of, error_field, fields_of, level_of, level_of_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...protocol.schema import Message, Struct, Versions
-    from ..api_table import Api
+    from ....protocol.schema import Message, Struct, Versions
+    from ...api_table import Api
 
 REQUEST: Final = "request"
 

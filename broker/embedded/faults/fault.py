@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
-from ...protocol.api_keys import ApiKey
-from ...protocol.errors import ErrorCode
-from ...protocol.schema import Versions
-from ..api_table import APIS
-from .errors import InvalidOption
-from .fault_names import api_key, api_name, error_code, version_range, version_text
-from .fault_places import WHOLE, check_place
-from .fault_targets import NAMES, check_names
+from ....protocol.api_keys import ApiKey
+from ....protocol.errors import ErrorCode
+from ....protocol.schema import Versions
+from ...api_table import APIS
+from ..errors import InvalidOption
+from .names import api_key, api_name, error_code, version_range, version_text
+from .places import WHOLE, check_place
+from .targets import NAMES, check_names
 
 if TYPE_CHECKING:
     from typing import Self

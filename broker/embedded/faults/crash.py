@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from ..app import StartError
-from .errors import EmbeddedBrokerError, StartFailed
-from .in_process_client import InProcessClient
-from .process import brokers_of_process
+from ...app import StartError
+from ..errors import EmbeddedBrokerError, StartFailed
+from ..in_process_client import InProcessClient
+from ..process import brokers_of_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .observed_broker import ObservedBroker
-    from .running import Running
+    from ..observed_broker import ObservedBroker
+    from ..running import Running
 
 
 def crash(running: Running, down_seconds: float, started: Callable[[], None]) -> None:

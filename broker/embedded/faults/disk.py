@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...storage.files import Data, Files
+    from ....storage.files import Data, Files
 
 
 class FaultyFiles:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from .fault import OF_THE_BROKER, Fault, FaultKind
-from .fault_names import api_name
-from .fault_places import place_for
+from .names import api_name
+from .places import place_for
 
 if TYPE_CHECKING:
-    from .fault_targets import Targets
+    from .targets import Targets
 
 _HISTORY_HITS: Final = 10_000
 _COORDINATES: Final = frozenset({FaultKind.COORDINATOR_UNAVAILABLE})

@@ -5,15 +5,15 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ...protocol.errors import ErrorCode
-from ...protocol.schema import Versions
-from ..api_table import APIS
-from .errors import InvalidOption
+from ....protocol.errors import ErrorCode
+from ....protocol.schema import Versions
+from ...api_table import APIS
+from ..errors import InvalidOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...protocol.api_keys import ApiKey
+    from ....protocol.api_keys import ApiKey
 
 
 def api_name(key: int) -> str:

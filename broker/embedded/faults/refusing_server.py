@@ -6,10 +6,10 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from ..server import Limits, Server
+from ...server import Limits, Server
 
 if TYPE_CHECKING:
-    from ..dispatch import Dispatcher
+    from ...dispatch import Dispatcher
 
 
 class RefusingServer(Server):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ...protocol.api_keys import ApiKey
-from ..api_table import APIS
-from .errors import InvalidOption
-from .fault_names import api_name
-from .fault_places import response_type
-from .fault_schema import GROUP, PARTITION, TOPIC, TOPIC_ID, TRANSACTIONAL_ID, fields_of, level_of, meaning
+from ....protocol.api_keys import ApiKey
+from ...api_table import APIS
+from ..errors import InvalidOption
+from .names import api_name
+from .places import response_type
+from .schema import GROUP, PARTITION, TOPIC, TOPIC_ID, TRANSACTIONAL_ID, fields_of, level_of, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from ...protocol.schema import Struct
+    from ....protocol.schema import Struct
 
     TopicName = Callable[[bytes], str | None]
 

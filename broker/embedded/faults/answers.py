@@ -13,9 +13,9 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...protocol.schema import Message
-from .fault_places import REQUEST, response_type
-from .fault_schema import (
+from ....protocol.schema import Message
+from .places import REQUEST, response_type
+from .schema import (
     GROUP,
     PARTITION,
     TOPIC,
@@ -29,13 +29,13 @@ from .fault_schema import (
     level_of,
     meaning,
 )
-from .fault_targets import RESOURCE_TYPES, topic_of
+from .targets import RESOURCE_TYPES, topic_of
 
 if TYPE_CHECKING:
-    from ...protocol.errors import ErrorCode
-    from ...protocol.schema import FieldSpec, Struct
-    from ..api_table import Api
-    from .fault_targets import TopicName
+    from ....protocol.errors import ErrorCode
+    from ....protocol.schema import FieldSpec, Struct
+    from ...api_table import Api
+    from .targets import TopicName
 
 # By which an element of a response is known to be the answer to one of the request.
 _KEYS: Final = frozenset(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...protocol.schema import FieldSpec, Struct
+    from ....protocol.schema import FieldSpec, Struct
 
 TOPIC: Final = "topic"
 TOPIC_ID: Final = "topic_id"

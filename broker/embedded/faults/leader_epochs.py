@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ...protocol.api_keys import ApiKey
-from ..metadata.refusal import Refused
-from ..metadata.topic_names import is_internal
-from .errors import InvalidOption, RequestRefused
+from ....protocol.api_keys import ApiKey
+from ...metadata.refusal import Refused
+from ...metadata.topic_names import is_internal
+from ..errors import InvalidOption, RequestRefused
 
 if TYPE_CHECKING:
-    from ..runtime.partitions import Partition
-    from ..services import Services
+    from ...runtime.partitions import Partition
+    from ...services import Services
     from .fault import Fault
 
 _MAKE_TOPICS: Final = frozenset({ApiKey.CREATE_TOPICS, ApiKey.METADATA})

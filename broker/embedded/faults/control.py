@@ -14,22 +14,22 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, Unpack
 
+from ..errors import InvalidOption, NotRunning
 from .crash import crash
-from .errors import InvalidOption, NotRunning
 from .fault import OF_THE_BROKER, Fault, FaultKind
-from .fault_handlers import FaultyHandlers
-from .fault_rules import RuleBook
+from .handlers import FaultyHandlers
 from .leader_epochs import check_topic, move_leader_epoch
+from .rules import RuleBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
+    from ..observed_broker import ObservedBroker
+    from ..running import Running
     from .fault import Apis, Code, Where
-    from .fault_rules import FaultHit, Rule
-    from .observed_broker import ObservedBroker
-    from .running import Running
+    from .rules import FaultHit, Rule
 
 T = TypeVar("T")
 

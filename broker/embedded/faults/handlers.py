@@ -10,26 +10,26 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...protocol.api_keys import ApiKey
-from ...protocol.compiler import encode_parts
-from ...protocol.messages.fetch import FetchableTopicResponse, PartitionData
-from ..handlers.read_only import READS
-from ..request import Deferred
+from ....protocol.api_keys import ApiKey
+from ....protocol.compiler import encode_parts
+from ....protocol.messages.fetch import FetchableTopicResponse, PartitionData
+from ...handlers.read_only import READS
+from ...request import Deferred
+from .answers import Selection, blank_response, merge, put_errors, split
 from .fault import FaultKind
-from .fault_answers import Selection, blank_response, merge, put_errors, split
-from .fault_rules import Asked, place_of
-from .fault_targets import targets_of
+from .rules import Asked, place_of
+from .targets import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ...protocol.messages.fetch import FetchRequest, FetchResponse
-    from ...protocol.schema import Message
-    from ..api_table import Api
-    from ..coordinators.fetch_session import CachedPartition
-    from ..request import RequestContext
-    from ..services import Services
-    from .fault_rules import Rule, RuleBook
+    from ....protocol.messages.fetch import FetchRequest, FetchResponse
+    from ....protocol.schema import Message
+    from ...api_table import Api
+    from ...coordinators.fetch_session import CachedPartition
+    from ...request import RequestContext
+    from ...services import Services
+    from .rules import Rule, RuleBook
 
     Answer = Message | Deferred[Any] | None
 
