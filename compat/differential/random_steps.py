@@ -222,8 +222,10 @@ def _grow(s: _State, step: RandomStep) -> Requests:
 
 
 def _join(s: _State, step: RandomStep) -> Requests:
-    answer = yield join(s.group, s.member if step.a else "nobody" if step.b else "")
-    if answer.member_id and step.a:
+    # One member alone, which keeps the id that it is given: a join that waits for another would wait in vain.
+    who = s.member if step.b else "nobody"
+    answer = yield join(s.group, who)
+    if who == s.member and answer.member_id:
         s.member = answer.member_id
     if answer.error_code == 0:
         s.generation = answer.generation_id

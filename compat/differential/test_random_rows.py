@@ -13,7 +13,7 @@ import pytest
 from .case import Case
 from .random_steps import RandomStep, random_row, script_of, shortest
 
-SEEDS = int(os.environ.get("OTTLA_COMPAT_SEEDS", "10"))
+SEEDS = int(os.environ.get("OTTLA_COMPAT_SEEDS", "30"))
 STEPS = 60
 _numbers = itertools.count()
 
