@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -92,6 +93,7 @@ def run(scenario: Callable[[Pair], Coroutine[None, None, None]]) -> None:
 
 
 def open_files() -> int:
+    gc.collect()  # what a test before left to it
     return len(os.listdir("/dev/fd"))
 
 
@@ -119,6 +121,38 @@ def test_files_and_memory_arrive_in_their_order(file: Path) -> None:
         assert await pair.read(len(expected)) == expected
         await pair.is_done.wait()
         assert open_files() == before
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_parts_arrive_whole_however_the_reader_reads(file: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    content = file.read_bytes()
+    parts: list[bytes | FileRecords] = []
+    expected = bytearray()
+    for _ in range(chance.randrange(1, 40)):
+        size = chance.choice((0, 1, 100, 65_535, 65_536, 200_000))
+        start = chance.randrange(FILE_BYTES - size)
+        if size and chance.random() < 0.5:
+            parts.append(stretch(file, start, size))
+        else:
+            parts.append(content[start : start + size])
+        expected += content[start : start + size]
+
+    async def scenario(pair: Pair) -> None:
+        if chance.random() < 0.5:
+            pair.writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, chance.choice((4096, 100_000)))
+        sending = pair.send(parts)
+        received = bytearray()
+        while len(received) < len(expected):
+            wanted = min(chance.choice((10_000, 200_000, MB)), len(expected) - len(received))
+            received += await pair.read(wanted)
+            for _ in range(chance.randrange(3)):
+                await asyncio.sleep(0)
+        assert received == expected
+        await pair.is_done.wait()
+        assert sending._parts == []
 
     run(scenario)
 
