@@ -4,13 +4,14 @@
    broker has, are left out.
 2. Ids that a broker makes up (topics, producers, members, fetch sessions, the cluster) become what they stand for,
    or numbers in the order of their appearance.
-   So does the epoch of the finalized features, an offset of the metadata log.
+   So do offsets of the metadata log, one of which is the epoch of the finalized features.
 3. Timestamps of now become <now>, and such in messages <time>; times long ago stay.
 4. The port that the broker listens on becomes <port>.
 5. Arrays that Kafka fills from a hash map are sorted: UNORDERED says which. Fetch answers that come back to a topic
    are shown with all of it in one place: clients read them partition by partition.
 6. What documents a configuration is each broker's own prose: only whether it is there counts.
-7. Record batches are shown as their headers and records. Their CRC is left out: it covers ids and times.
+7. A log directory is where each broker's is, on a volume that others write to.
+8. Record batches are shown as their headers and records. Their CRC is left out: it covers ids and times.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ UNORDERED = frozenset(
         "DescribeConfigsResponse.results",
         "DescribeConfigsResult.configs",
         "DescribeGroupsResponse.groups",
+        "DescribeLogDirsResult.topics",
+        "DescribeLogDirsTopic.partitions",
         "DescribeTransactionsResponse.transaction_states",
         "DescribedGroup.members",
         "FetchResponse.responses",
@@ -85,8 +88,10 @@ UNORDERED = frozenset(
     }
 )
 
-_TIMES = frozenset({"base_timestamp", "last_timestamp", "log_append_time_ms", "max_timestamp", "timestamp",
-                    "transaction_start_time_ms"})  # fmt: skip
+_TIMES = frozenset({"base_timestamp", "last_caught_up_timestamp", "last_fetch_timestamp", "last_timestamp",
+                    "log_append_time_ms", "max_timestamp", "timestamp", "transaction_start_time_ms"})  # fmt: skip
+# What is where in the metadata log, which holds other records for each broker's own start.
+_OF_THE_METADATA_LOG = frozenset({"ReplicaState.log_end_offset", "ResponsePartitionData.high_watermark"})
 _NEAR_MS = 3_600_000
 _TIME = re.compile(r"-922337\d{13}\b|\b\d{13}\b")
 _DAYS_MS = 5 * 86_400_000
@@ -118,6 +123,8 @@ class Normaliser:
         return said
 
     def _field(self, owner: str, field: FieldSpec, value: Any, version: int) -> Any:
+        if f"{owner}.{field.name}" in _OF_THE_METADATA_LOG and value > 0:
+            return "<offset>"
         if not field.is_array or value is None:
             return self._value(field, value, version)
         entries = [self._value(field, entry, version) for entry in value if not self._is_of_another(entry)]
@@ -159,6 +166,8 @@ class Normaliser:
             return f"{value} {ErrorCode(value).name}"
         if name == "port":
             return "<port>" if value == self._world.broker.port else value
+        if name in ("total_bytes", "usable_bytes") and value > 0:
+            return "<bytes>"
         if name == "finalized_features_epoch":
             return "<epoch>"
         if name == "session_id":
@@ -172,6 +181,8 @@ class Normaliser:
     def _named_text(self, name: str, value: str) -> str:
         if name == "cluster_id":
             return "<cluster id>"
+        if name == "log_dir":
+            return "<directory>"
         if name == "documentation":
             return "<documentation>" if value else value
         if name == "member_id" and _SHORT_UUID.fullmatch(value):
