@@ -59,6 +59,8 @@ class OrdersService:
             "bootstrap.servers": settings.bootstrap_servers,
             "client.id": settings.instance,
             "retry.backoff.ms": settings.retry_backoff_ms,
+            # librdkafka 2.16 gives up brokers that are down for a moment and never asks their successors for its group.
+            "metadata.recovery.strategy": "none",
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,
         }

@@ -17,6 +17,7 @@ ORDERS_PLACED = 60
 QUICK = {"retry_backoff_ms": 10}
 
 BAD_DAYS = {
+    "answers to writes are lost": [Fault.lose_answer("Produce", topic=INVOICES, times=3)],
     "ends of transactions are lost": [Fault.lose_answer("EndTxn", times=2)],
     "ends of transactions are not even tried": [Fault.disconnect("EndTxn", times=2)],
     "offsets of transactions are lost": [Fault.lose_answer("TxnOffsetCommit", times=2)],
@@ -25,6 +26,10 @@ BAD_DAYS = {
     ],
     "the coordinator of the group moves": [Fault.coordinator_unavailable(group="orders-service", after=3, times=5)],
     "leaders move": [Fault.error("Produce", "NOT_LEADER_OR_FOLLOWER", topic=INVOICES, times=5)],
+    "everything is slow and falls apart": [
+        Fault.disconnect(probability=0.03, seed=11, times=15),
+        Fault.delay(None, 0.02, probability=0.2, seed=12),
+    ],
 }
 
 
