@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PORT ?= 9092
 DATA ?= .data
 
-.PHONY: serve test check format torture simulate bench bench-start bench-partitions bench-cold-read bench-pauses bench-groups clean help
+.PHONY: serve test check format torture simulate compat compat-all bench bench-start bench-partitions bench-cold-read \
+	bench-pauses bench-groups bench-states bench-hot bench-compare clean help
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -34,7 +35,13 @@ torture: $(VENV)/.dev   ## kill, damage and fill up for an hour what `test` does
 simulate: $(VENV)/.dev  ## a thousand simulated lives of each kind
 	OTTLA_SEEDS=1000 $(BIN)/python -m pytest tests/simulation --timeout 0
 
-bench: bench-start bench-partitions bench-cold-read bench-pauses bench-groups  ## all of the following
+compat: $(VENV)/.dev    ## compare with Apache Kafka, and let clients of other languages try (needs Java for both)
+	$(BIN)/python -m pytest compat --report compat/REPORT.md
+
+compat-all: $(VENV)/.dev  ## the same with every client program, and far more requests by chance
+	OTTLA_COMPAT_SEEDS=1000 OTTLA_COMPAT_CLIENTS=all $(BIN)/python -m pytest compat --timeout 0 --report compat/REPORT.md
+
+bench: bench-start bench-partitions bench-cold-read bench-pauses bench-groups bench-states bench-hot bench-compare  ## all of the following
 
 bench-start: $(VENV)/.dev  ## print start time and memory
 	$(BIN)/python compat/bench/start.py
@@ -50,6 +57,15 @@ bench-pauses: $(VENV)/.dev  ## print how long the event loop stands still under 
 
 bench-groups: $(VENV)/.dev  ## print what consumer groups cost
 	$(BIN)/python compat/bench/groups.py
+
+bench-states: $(VENV)/.dev  ## print what a thousand fresh brokers in one process cost
+	$(BIN)/python compat/bench/fresh_states.py
+
+bench-hot: $(VENV)/.dev  ## print what one call of each hot function costs
+	$(BIN)/python -m compat.bench.hot_functions $(ARGS)
+
+bench-compare: $(VENV)/.dev  ## compare with Apache Kafka, and with kfake where KFAKE names its binary
+	$(BIN)/python -m compat.bench.compare $(ARGS)
 
 clean:           ## remove the environment and caches, never the data
 	rm -rf $(VENV) .links .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build dist

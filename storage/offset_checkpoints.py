@@ -57,9 +57,8 @@ class OffsetCheckpoints:
     def claim(self, key: TopicPartition) -> OpenedFrom:
         """What was known of a partition whose folder is opened; from now on its log knows better."""
         known = self.known(key)
+        self._drop(key)
         self._claimed[key] = known
-        for unclaimed in self._unclaimed.values():
-            unclaimed.pop(key, None)
         return known
 
     def give_back(self, key: TopicPartition) -> None:
@@ -79,7 +78,7 @@ class OffsetCheckpoints:
 
     def forget(self, key: TopicPartition, logs: Mapping[TopicPartition, Log]) -> None:
         """See that the files say nothing of a partition whose folder is about to be made. Raises OSError."""
-        self.claim(key)
+        self._drop(key)
         if key not in self._maybe_written:
             return
         content = _content(logs)
@@ -87,6 +86,11 @@ class OffsetCheckpoints:
             content[name] = unclaimed | content[name]
         self._maybe_written = set()
         self._later(content)()
+
+    def _drop(self, key: TopicPartition) -> None:
+        self._claimed.pop(key, None)
+        for unclaimed in self._unclaimed.values():
+            unclaimed.pop(key, None)
 
     def snapshot(self, logs: Mapping[TopicPartition, Log]) -> Callable[[], None]:
         """What there is to write down now; to be called, anywhere, to be written. The call raises OSError."""

@@ -7,6 +7,7 @@ import os
 import threading
 from typing import NamedTuple
 
+import pytest
 from ottla.broker import Broker
 
 WARM_UP_ROUNDS = 40
@@ -51,12 +52,14 @@ def test_brokers_that_stop_leave_nothing():
     assert_no_growth(rounds(WARM_UP_ROUNDS), rounds(ROUNDS))
 
 
-def test_resets_leave_nothing():
+@pytest.mark.parametrize("names", ["the same", "new"])
+def test_resets_leave_nothing(names):
     with Broker(topics={"orders": 1}) as broker:
+        numbers = iter(range(WARM_UP_ROUNDS + ROUNDS))
 
         def rounds(count: int) -> Held:
             for _ in range(count):
-                use(broker, "orders", "kitchen")
+                use(broker, "orders" if names == "the same" else f"orders-{next(numbers)}", "kitchen")
                 broker.reset()
             return held()
 
