@@ -118,8 +118,12 @@ def consume_confluent(broker, between=lambda number: None, protocol="classic") -
             message = consumer.poll(0.1)
             if message is not None and message.error() is None:
                 got.append(message.value())
+        # By name: where the session ends meanwhile, what is polled then begins again.
+        read = [confluent_kafka.TopicPartition(TOPIC, 0, COUNT)]
         _retried(
-            lambda: consumer.commit(asynchronous=False), confluent_kafka.KafkaException, lambda: consumer.poll(0.05)
+            lambda: consumer.commit(offsets=read, asynchronous=False),
+            confluent_kafka.KafkaException,
+            lambda: consumer.poll(0.05),
         )
     return got
 

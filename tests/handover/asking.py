@@ -192,8 +192,14 @@ class Broker(RawClient):
     def configs(self, resource_type: int, name: str, source: int) -> dict[str, str | None]:
         """The configs of a resource that come from one source (`ConfigEntry.ConfigSource`)."""
         wanted = DescribeConfigsResource(resource_type=resource_type, resource_name=name, configuration_keys=None)
-        answer = self.ask(DescribeConfigsRequest(resources=[wanted]), DescribeConfigsResponse, 4).results[0]
-        assert answer.error_code == 0, (resource_type, name, answer.error_message)
+        request = DescribeConfigsRequest(resources=[wanted])
+        until = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            answer = self.ask(request, DescribeConfigsResponse, 4).results[0]
+            # What Kafka's controller has made, its broker may not have seen.
+            if answer.error_code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION or time.monotonic() > until:
+                break
+        assert answer.error_code == 0, (resource_type, name, ErrorCode(answer.error_code).name, answer.error_message)
         return {config.name: config.value for config in answer.configs if config.config_source == source}
 
 

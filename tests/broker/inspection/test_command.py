@@ -141,9 +141,16 @@ def on_a_terminal(arguments: list[str], out: Path) -> tuple[subprocess.Popen[byt
     """Standard error is a terminal, standard output a file."""
     ours, theirs = pty.openpty()
     with out.open("wb") as file:
-        process = subprocess.Popen([*OTTLA, "storage", *arguments], stdout=file, stderr=theirs)
+        process = subprocess.Popen(
+            [*OTTLA, "storage", *arguments], stdout=file, stderr=theirs, preexec_fn=_hear_interrupts
+        )
     os.close(theirs)
     return process, ours
+
+
+def _hear_interrupts() -> None:
+    """A shell that runs the tests in its background has them ignore SIGINT, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def read_all(descriptor: int) -> bytes:
