@@ -21,9 +21,7 @@ from ..storage.log_directory import LogDirectoryError
 from .api_table import APIS, advertised
 from .clock import SystemClock
 from .coordinators.fetch_session import FetchSessionCache
-from .coordinators.group_settings import GroupSettings
 from .coordinators.producer_ids import ProducerIds
-from .coordinators.transaction_settings import TransactionSettings
 from .dispatch import Dispatcher
 from .metadata.broker_image import Endpoint
 from .metadata.cluster_metadata import ClusterMetadata
@@ -49,8 +47,9 @@ from .runtime.read_only_logs import ReadOnlyLogs
 from .runtime.timers import Timers
 from .runtime.transaction_coordinators import TransactionCoordinators
 from .runtime.transaction_markers import TransactionMarkers
-from .server import Limits, ListenError, Server
+from .server import ListenError, Server
 from .services import Services
+from .settings import group_settings, limits, transaction_settings
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .config import BrokerConfig
     from .runtime.partitions import PartitionLogs
+    from .server import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class Broker:
 
     def _take_addresses(self) -> Server:
         config = self._config
-        self._server = server = self._new_server(_limits(config), config.socket_listen_backlog_size)
+        self._server = server = self._new_server(limits(config), config.socket_listen_backlog_size)
         for listener in config.listeners:
             host, port = server.bind(listener.name, listener.host, listener.port)
             self._addresses.append((listener.name, host, port))
@@ -276,7 +276,7 @@ class Broker:
             partitions=partitions,
             clock=self._clock,
             timers=self._timers,
-            settings=_group_settings(config),
+            settings=group_settings(config),
             configs=GroupConfigs(metadata.image, config),
             new_uuid_text=lambda: str(uuid.uuid4()),
             commits=self._commits,
@@ -299,7 +299,7 @@ class Broker:
                 markers=markers,
                 clock=self._clock,
                 timers=self._timers,
-                settings=_transaction_settings(config),
+                settings=transaction_settings(config),
                 new_producer_id=producer_ids.next_id,
                 server_transaction_version=lambda: metadata.image.features.get(TRANSACTION_VERSION, 0),
                 commits=self._commits,
@@ -347,7 +347,7 @@ class Broker:
     def _follow_config(self, config: BrokerConfig) -> None:
         """Hand what a dynamic change set to those who keep a copy."""
         if self._server is not None and self._services is not None:
-            self._server.limits = _limits(config)
+            self._server.limits = limits(config)
             self._services.fetch_sessions.slots = config.max_incremental_fetch_session_cache_slots
             self._services.groups.follow_config(config)
 
@@ -396,37 +396,6 @@ class Broker:
         deadline_ms = self._timers.next_deadline_ms()
         if deadline_ms is not None:
             self._wake_at(deadline_ms)
-
-
-def _limits(config: BrokerConfig) -> Limits:
-    return Limits(
-        frame_bytes_max=config.socket_request_max_bytes,
-        connections_max=config.max_connections,
-        connections_per_ip_max=config.max_connections_per_ip,
-        connections_per_ip_overrides=config.max_connections_per_ip_overrides,
-        idle_ms_max=config.connections_max_idle_ms,
-    )
-
-
-def _group_settings(config: BrokerConfig) -> GroupSettings:
-    return GroupSettings(
-        session_timeout_min_ms=config.group_min_session_timeout_ms,
-        session_timeout_max_ms=config.group_max_session_timeout_ms,
-        initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
-        group_size_max=config.group_max_size,
-        offset_metadata_bytes_max=config.offset_metadata_max_bytes,
-        offsets_retention_ms=config.offsets_retention_ms,
-        offsets_check_interval_ms=config.offsets_retention_check_interval_ms,
-    )
-
-
-def _transaction_settings(config: BrokerConfig) -> TransactionSettings:
-    return TransactionSettings(
-        timeout_max_ms=config.transaction_max_timeout_ms,
-        expiration_ms=config.transactional_id_expiration_ms,
-        expiration_check_interval_ms=config.transaction_remove_expired_transaction_cleanup_interval_ms,
-        timeout_check_interval_ms=config.transaction_abort_timed_out_transaction_cleanup_interval_ms,
-    )
 
 
 def _random_uuid() -> bytes:

@@ -8,12 +8,11 @@ Version notes: 1 is as 0; 2 is flexible. IncrementalAlterConfigs took its place 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ...protocol.errors import ErrorCode
 from ...protocol.messages.alter_configs import AlterConfigsResourceResponse, AlterConfigsResponse
-from ..metadata.refusal import Refused
-from ..runtime.config_alteration import check_entries, repeated_resources, replace_all
+from ..runtime.config_alteration import alter_each, check_entries, replace_all
 
 if TYPE_CHECKING:
     from ...protocol.messages.alter_configs import AlterConfigsRequest, AlterConfigsResource
@@ -23,25 +22,18 @@ if TYPE_CHECKING:
 
 def handle(request: AlterConfigsRequest, context: RequestContext, services: Services) -> AlterConfigsResponse:
     """Replace the configuration of each resource."""
-    repeated = repeated_resources((r.resource_type, r.resource_name) for r in request.resources)
-    responses = []
-    for resource in request.resources:
-        code, message = ErrorCode.NONE, None
-        try:
-            if (resource.resource_type, resource.resource_name) in repeated:
-                raise Refused(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
-            _replace(resource, services, validate_only=request.validate_only)
-        except Refused as refused:
-            code, message = refused.code, refused.message
-        responses.append(
+    alter = partial(_replace, services=services, validate_only=request.validate_only)
+    return AlterConfigsResponse(
+        responses=[
             AlterConfigsResourceResponse(
                 error_code=code,
                 error_message=message,
                 resource_type=resource.resource_type,
                 resource_name=resource.resource_name,
             )
-        )
-    return AlterConfigsResponse(responses=responses)
+            for resource, code, message in alter_each(request.resources, alter)
+        ]
+    )
 
 
 def _replace(resource: AlterConfigsResource, services: Services, *, validate_only: bool) -> None:

@@ -10,6 +10,7 @@ Version notes: 1 is flexible.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...protocol.errors import ErrorCode
@@ -20,7 +21,7 @@ from ...protocol.messages.incremental_alter_configs import (
 from ..config.changes import Change, Operation
 from ..metadata.image import ResourceType
 from ..metadata.refusal import Refused
-from ..runtime.config_alteration import alter_incrementally, check_entries, repeated_resources
+from ..runtime.config_alteration import alter_each, alter_incrementally, check_entries
 from ..runtime.loggers import alter_levels
 
 if TYPE_CHECKING:
@@ -33,25 +34,18 @@ def handle(
     request: IncrementalAlterConfigsRequest, context: RequestContext, services: Services
 ) -> IncrementalAlterConfigsResponse:
     """Change each resource."""
-    repeated = repeated_resources((r.resource_type, r.resource_name) for r in request.resources)
-    responses = []
-    for resource in request.resources:
-        code, message = ErrorCode.NONE, None
-        try:
-            if (resource.resource_type, resource.resource_name) in repeated:
-                raise Refused(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
-            _alter(resource, services, validate_only=request.validate_only)
-        except Refused as refused:
-            code, message = refused.code, refused.message
-        responses.append(
+    alter = partial(_alter, services=services, validate_only=request.validate_only)
+    return IncrementalAlterConfigsResponse(
+        responses=[
             AlterConfigsResourceResponse(
                 error_code=code,
                 error_message=message,
                 resource_type=resource.resource_type,
                 resource_name=resource.resource_name,
             )
-        )
-    return IncrementalAlterConfigsResponse(responses=responses)
+            for resource, code, message in alter_each(request.resources, alter)
+        ]
+    )
 
 
 def _alter(resource: AlterConfigsResource, services: Services, *, validate_only: bool) -> None:

@@ -6,7 +6,7 @@ The order of the checks and the codes are Kafka's: ConfigAdminManager, then Conf
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ...protocol.errors import ErrorCode
 from ..config.catalogue import BROKER_KEYS, TOPIC_KEYS, broker_key
@@ -20,15 +20,33 @@ from ..metadata.topic_names import problem_with as problem_with_topic
 from .dynamic_config import problem_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..config.keys import ConfigKey
     from ..services import Services
 
 
-def repeated_resources(resources: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
-    """The resources that a request names more than once, which are all refused."""
-    return {resource for resource, count in Counter(resources).items() if count > 1}
+class Resource(Protocol):
+    """What a request says whose configs it changes."""
+
+    resource_type: int
+    resource_name: str
+
+
+R = TypeVar("R", bound=Resource)
+
+
+def alter_each(resources: Sequence[R], alter: Callable[[R], None]) -> Iterator[tuple[R, ErrorCode, str | None]]:
+    """Alter each resource that is named once; yields it with what became of it, and the message of a refusal."""
+    counts = Counter((resource.resource_type, resource.resource_name) for resource in resources)
+    for resource in resources:
+        try:
+            if counts[resource.resource_type, resource.resource_name] > 1:
+                raise Refused(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+            alter(resource)
+            yield resource, ErrorCode.NONE, None
+        except Refused as refused:
+            yield resource, refused.code, refused.message
 
 
 def check_entries(entries: Sequence[tuple[str, str | None]]) -> None:

@@ -11,10 +11,12 @@ from ottla.broker.metadata.broker_image import Endpoint
 from ottla.broker.metadata.cluster_metadata import ClusterMetadata
 from ottla.broker.metadata.registration import BrokerIdentity
 from ottla.broker.metadata.topic_creation import NewTopic
-from ottla.broker.request import ConnectionInfo, RequestContext
+from ottla.broker.request import RequestContext
 from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.runtime.dynamic_config import DynamicConfig
 from ottla.broker.services import Services
+
+from .connections import connection_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,14 +99,6 @@ class ConfigBroker:
 
     def call(self, handler: Any, request: Any, version: int) -> Any:
         """What the handler answers."""
-        connection = ConnectionInfo(
-            connection_id=1,
-            listener_name="PLAINTEXT",
-            peer_host="127.0.0.1",
-            peer_port=1,
-            local_host="127.0.0.1",
-            local_port=9092,
-            close=lambda reason: None,
-        )
+        connection = connection_info()
         context = RequestContext(type(request).api_key, version, 1, "test", connection)
         return handler.handle(request, context, self.services)

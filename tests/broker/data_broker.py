@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ottla.broker.coordinators.fetch_session import FetchSessionCache
 from ottla.broker.coordinators.producer_ids import ProducerIds
-from ottla.broker.coordinators.transaction_settings import TransactionSettings
 from ottla.broker.handlers import fetch, produce
-from ottla.broker.request import ConnectionInfo, Deferred, RequestContext
+from ottla.broker.request import Deferred, RequestContext
 from ottla.broker.runtime.long_poll import FetchPurgatory
 from ottla.broker.runtime.transaction_coordinators import TransactionCoordinators
 from ottla.broker.runtime.transaction_markers import TransactionMarkers
+from ottla.broker.settings import transaction_settings
 from ottla.protocol.compiler import decode, encode
 from ottla.protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, ReplicaState
 from ottla.protocol.messages.produce import (
@@ -24,6 +24,7 @@ from ottla.protocol.messages.produce import (
 )
 from ottla.protocol.records import Record, build_batch
 
+from .connections import connection_info
 from .group_broker import GroupBroker, arrived
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class DataBroker(GroupBroker):
             markers=self.markers,
             clock=self.clock,
             timers=self.timers,
-            settings=TransactionSettings(timeout_max_ms=self.config.transaction_max_timeout_ms),
+            settings=transaction_settings(self.config),
             new_producer_id=producer_ids.next_id,
             server_transaction_version=lambda: self.transaction_version,
             commits=self.commits,
@@ -87,15 +88,7 @@ class DataBroker(GroupBroker):
 
     def ask(self, handler: Any, request: Message, version: int, client_id: str | None = "test") -> Any:
         """The answer as it arrives at a client, a Deferred one, or None."""
-        connection = ConnectionInfo(
-            connection_id=1,
-            listener_name="PLAINTEXT",
-            peer_host="127.0.0.1",
-            peer_port=40_000,
-            local_host="10.0.0.7",
-            local_port=19_092,
-            close=self.closed.append,
-        )
+        connection = connection_info(close=self.closed.append)
         kind = type(request)
         context = RequestContext(kind.api_key, version, 1, client_id, connection)
         received = decode(kind, bytearray(encode(request, version)), version)

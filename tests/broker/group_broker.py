@@ -7,17 +7,18 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ottla.broker.coordinators.group_settings import GroupSettings
-from ottla.broker.request import ConnectionInfo, Deferred, RequestContext
+from ottla.broker.request import Deferred, RequestContext
 from ottla.broker.runtime.group_configs import GroupConfigs
 from ottla.broker.runtime.group_coordinators import GroupCoordinators
 from ottla.broker.runtime.partitions import Partitions
 from ottla.broker.runtime.timers import Timers
+from ottla.broker.settings import group_settings
 from ottla.protocol.compiler import decode, encode, encode_parts
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.recovery import open_log
 
 from ..held_background import HeldBackground
+from .connections import connection_info
 from .metadata_broker import MetadataBroker
 
 if TYPE_CHECKING:
@@ -86,25 +87,13 @@ class GroupBroker(MetadataBroker):
             partitions=self.partitions,
             clock=self.clock,
             timers=self.timers,
-            settings=self.settings(),
+            settings=group_settings(self.config),
             configs=GroupConfigs(self.metadata.image, self.config),
             new_uuid_text=lambda: str(next(numbers)),
             commits=self.commits,
         )
         self.metadata.listeners += [self.partitions, self.groups]
         self.groups.start()
-
-    def settings(self) -> GroupSettings:
-        config = self.config
-        return GroupSettings(
-            session_timeout_min_ms=config.group_min_session_timeout_ms,
-            session_timeout_max_ms=config.group_max_session_timeout_ms,
-            initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
-            group_size_max=config.group_max_size,
-            offset_metadata_bytes_max=config.offset_metadata_max_bytes,
-            offsets_retention_ms=config.offsets_retention_ms,
-            offsets_check_interval_ms=config.offsets_retention_check_interval_ms,
-        )
 
     def crash(self) -> None:
         """End without a word, and start again."""
@@ -126,15 +115,7 @@ class GroupBroker(MetadataBroker):
 
     def ask(self, handler: Any, request: Message, version: int, client_id: str | None = "test") -> Any:
         """The answer as it arrives at a client, or a Deferred one that `arrived` can look into."""
-        connection = ConnectionInfo(
-            connection_id=1,
-            listener_name="PLAINTEXT",
-            peer_host="127.0.0.1",
-            peer_port=40_000,
-            local_host="10.0.0.7",
-            local_port=19_092,
-            close=lambda reason: None,
-        )
+        connection = connection_info()
         kind = type(request)
         context = RequestContext(kind.api_key, version, 1, client_id, connection)
         answer = handler.handle(decode(kind, encode(request, version), version), context, self.services())

@@ -14,12 +14,14 @@ from ottla.broker.metadata.cluster_metadata import ClusterMetadata, MetadataList
 from ottla.broker.metadata.metadata_log import METADATA_TOPIC_ID, MetadataLog, metadata_log_config
 from ottla.broker.metadata.registration import BrokerIdentity
 from ottla.broker.metadata.topic_creation import NewTopic
-from ottla.broker.request import ConnectionInfo, RequestContext
+from ottla.broker.request import RequestContext
 from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.services import Services
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.files import OsFiles
 from ottla.storage.recovery import open_log
+
+from .connections import connection_info
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,15 +135,7 @@ class MetadataBroker:
         self, handler: Any, request: Any, version: int, *, listener: str = "PLAINTEXT", local: str = "10.0.0.7"
     ) -> Any:
         """What the handler answers to a client that came in at `local`, port 19092."""
-        connection = ConnectionInfo(
-            connection_id=1,
-            listener_name=listener,
-            peer_host="10.0.0.1",
-            peer_port=40_000,
-            local_host=local,
-            local_port=19_092,
-            close=lambda reason: None,
-        )
+        connection = connection_info(listener_name=listener, peer_host="10.0.0.1", local_host=local)
         context = RequestContext(type(request).api_key, version, 1, "test", connection)
         return handler.handle(request, context, self.services())
 

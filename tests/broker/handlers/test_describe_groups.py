@@ -7,33 +7,16 @@ from ottla.broker.handlers import delete_groups, describe_groups, join_group, li
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.delete_groups import DeleteGroupsRequest
 from ottla.protocol.messages.describe_groups import DescribeGroupsRequest
-from ottla.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from ottla.protocol.messages.list_groups import ListGroupsRequest
 from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 
-from ..group_broker import OFFSETS_TOPIC, GroupBroker
-
-SUBSCRIPTION = b"\x00\x00\x00\x00\x00\x01\x00\x01t\xff\xff\xff\xff"
+from ..group_broker import GroupBroker
+from .joining import SUBSCRIPTION, broker_for_groups, joining
 
 
 @pytest.fixture
 def broker(tmp_path):
-    broker = GroupBroker(tmp_path)
-    broker.create("t", 2)
-    broker.metadata.ensure_internal_topic(OFFSETS_TOPIC)
-    return broker
-
-
-def joining(**changes):
-    fields = {
-        "group_id": "g",
-        "session_timeout_ms": 10_000,
-        "rebalance_timeout_ms": 60_000,
-        "protocol_type": "consumer",
-        "protocols": [JoinGroupRequestProtocol(name="range", metadata=SUBSCRIPTION)],
-        **changes,
-    }
-    return JoinGroupRequest(**fields)
+    return broker_for_groups(tmp_path)
 
 
 NOT_ASKED_FOR = -(2**31)

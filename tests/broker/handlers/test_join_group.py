@@ -6,31 +6,14 @@ import pytest
 from ottla.broker.handlers import join_group
 from ottla.broker.request import Deferred
 from ottla.protocol.errors import ErrorCode
-from ottla.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 
-from ..group_broker import OFFSETS_TOPIC, GroupBroker, arrived
-
-SUBSCRIPTION = b"\x00\x00\x00\x00\x00\x01\x00\x01t\xff\xff\xff\xff"
+from ..group_broker import arrived
+from .joining import SUBSCRIPTION, broker_for_groups, joining
 
 
 @pytest.fixture
 def broker(tmp_path):
-    broker = GroupBroker(tmp_path)
-    broker.create("t", 2)
-    broker.metadata.ensure_internal_topic(OFFSETS_TOPIC)
-    return broker
-
-
-def joining(**changes):
-    fields = {
-        "group_id": "g",
-        "session_timeout_ms": 10_000,
-        "rebalance_timeout_ms": 60_000,
-        "protocol_type": "consumer",
-        "protocols": [JoinGroupRequestProtocol(name="range", metadata=SUBSCRIPTION)],
-        **changes,
-    }
-    return JoinGroupRequest(**fields)
+    return broker_for_groups(tmp_path)
 
 
 def no_protocol(version):
