@@ -10,6 +10,7 @@ from ...protocol.errors import ErrorCode
 from ...protocol.primitives import uuid_to_text
 from ...protocol.records import read_records
 from ..metadata.image import ResourceType
+from ..metadata.refusal import UNKNOWN_TOPIC_OR_PARTITION_MESSAGE
 from ..metadata.topic_names import is_internal
 from .errors import RequestRefused
 from .views import PartitionView, RecordView, TopicView
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ..runtime.partitions import Partition
     from ..services import Services
 
-_UNKNOWN = "This server does not host this topic-partition."
 _ENDINGS = {ControlRecordType.ABORT: "aborted", ControlRecordType.COMMIT: "committed"}
 
 
@@ -85,7 +85,7 @@ def _partitions(services: Services, topic: str, index: int | None) -> list[Parti
     partitions = [partition for partition in found if partition is not None]
     if not partitions:
         name = topic if index is None else f"{topic}-{index}"
-        raise RequestRefused(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, _UNKNOWN)
+        raise RequestRefused(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION_MESSAGE)
     return partitions
 
 

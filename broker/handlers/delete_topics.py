@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.delete_topics import DeletableTopicResult, DeleteTopicsResponse, DeleteTopicState
 from ...protocol.primitives import ZERO_UUID
-from ..metadata.refusal import Refused
+from ..metadata.refusal import UNKNOWN_TOPIC_OR_PARTITION_MESSAGE, Refused
 
 if TYPE_CHECKING:
     from ...protocol.messages.delete_topics import DeleteTopicsRequest
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _FIRST_VERSION_WITH_IDS = 6
 _FIRST_VERSION_WITH_DELETION_DISABLED = 3
-_UNKNOWN_NAME = "This server does not host this topic-partition."
 _UNKNOWN_ID = "This server does not host this topic ID."
 
 
@@ -94,7 +93,9 @@ def _add_unique_names(
         if count > 1:
             responses.append(_failed(name, ZERO_UUID, ErrorCode.INVALID_REQUEST, "Duplicate topic name."))
         elif topic is None:
-            responses.append(_failed(name, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, _UNKNOWN_NAME))
+            responses.append(
+                _failed(name, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION_MESSAGE)
+            )
         elif topic.topic_id in found:
             found[topic.topic_id] = None
             problem = "The provided topic name maps to an ID that was already supplied."

@@ -11,6 +11,7 @@ from ...protocol.messages.describe_producers import (
     ProducerState,
     TopicResponse,
 )
+from ..metadata.refusal import UNKNOWN_TOPIC_OR_PARTITION_MESSAGE
 from ..metadata.topic_names import problem_with
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _partition(topic: str, index: int, services: Services) -> PartitionResponse:
         return PartitionResponse(
             partition_index=index,
             error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-            error_message="This server does not host this topic-partition.",
+            error_message=UNKNOWN_TOPIC_OR_PARTITION_MESSAGE,
         )
     partition = services.partitions.get(topic, index)
     if partition is None:

@@ -19,6 +19,7 @@ from ...protocol.messages.describe_quorum import (
     ResponseTopicData,
 )
 from ...protocol.primitives import ZERO_UUID
+from ..metadata.refusal import UNKNOWN_TOPIC_OR_PARTITION_MESSAGE
 from ..metadata.topic_names import CLUSTER_METADATA_TOPIC
 
 if TYPE_CHECKING:
@@ -81,5 +82,5 @@ def _unknown(index: int) -> ResponsePartitionData:
     return ResponsePartitionData(
         partition_index=index,
         error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-        error_message="This server does not host this topic-partition.",
+        error_message=UNKNOWN_TOPIC_OR_PARTITION_MESSAGE,
     )

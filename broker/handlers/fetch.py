@@ -32,6 +32,7 @@ from ...storage.append import OffsetOutOfRange
 from ...storage.file_records import FileRecords
 from ..request import Deferred
 from ..runtime.long_poll import Watch
+from ..runtime.partitions import ANY_EPOCH
 
 if TYPE_CHECKING:
     from ...protocol.messages.fetch import FetchRequest
@@ -198,11 +199,11 @@ class _Fetch:
         """What keeps this partition from being read by this request."""
         if wanted.topic_id is not ZERO_UUID and wanted.topic_id != partition.topic_id:
             return ErrorCode.INCONSISTENT_TOPIC_ID
-        problem = partition.problem_with_epoch(wanted.current_leader_epoch)
+        # Unlike other requests, a fetch may say anything below zero when it believes in no epoch.
+        epoch = wanted.current_leader_epoch if wanted.current_leader_epoch >= 0 else ANY_EPOCH
+        problem = partition.problem_with_epoch(epoch)
         if problem is None and self._replica_id >= 0:
-            return (
-                ErrorCode.NOT_LEADER_OR_FOLLOWER if wanted.current_leader_epoch < 0 else ErrorCode.UNKNOWN_LEADER_EPOCH
-            )
+            return ErrorCode.NOT_LEADER_OR_FOLLOWER if epoch == ANY_EPOCH else ErrorCode.UNKNOWN_LEADER_EPOCH
         return problem
 
     def _diverged(

@@ -41,7 +41,6 @@ _SINCE_VERSION = {
 _FIRST_VERSION_WITH_LEADER_EPOCH = 4
 _READ_COMMITTED = 1
 _ISOLATION_LEVELS = (0, _READ_COMMITTED)
-_ANY_EPOCH = -1
 
 
 def handle(request: ListOffsetsRequest, context: RequestContext, services: Services) -> ListOffsetsResponse:
@@ -70,8 +69,6 @@ def _look_up(
         return _error(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     if isolation_level not in _ISOLATION_LEVELS:
         return _error(wanted, ErrorCode.UNKNOWN_SERVER_ERROR)
-    if wanted.current_leader_epoch < _ANY_EPOCH:
-        return _error(wanted, ErrorCode.FENCED_LEADER_EPOCH)
     problem = partition.problem_with_epoch(wanted.current_leader_epoch)
     if problem is not None:
         return _error(wanted, problem)

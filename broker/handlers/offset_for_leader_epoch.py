@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from ..runtime.partitions import Partition
     from ..services import Services
 
-_ANY_EPOCH = -1
-
 
 def handle(
     request: OffsetForLeaderEpochRequest, context: RequestContext, services: Services
@@ -47,8 +45,6 @@ def handle(
 def _look_up(partition: Partition | None, wanted: OffsetForLeaderPartition) -> EpochEndOffset:
     if partition is None:
         return EpochEndOffset(partition=wanted.partition, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    if wanted.current_leader_epoch < _ANY_EPOCH:
-        return EpochEndOffset(partition=wanted.partition, error_code=ErrorCode.FENCED_LEADER_EPOCH)
     problem = partition.problem_with_epoch(wanted.current_leader_epoch)
     if problem is not None:
         return EpochEndOffset(partition=wanted.partition, error_code=problem)

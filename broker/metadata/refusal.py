@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ...protocol.errors import ErrorCode
+
+UNKNOWN_TOPIC_OR_PARTITION_MESSAGE: Final = "This server does not host this topic-partition."
+"""What Kafka's error of that name says of itself, in the answers that have room for it."""
 
 
 class Refused(Exception):

@@ -9,7 +9,7 @@ Kafka: `ReplicaManager`, `Partition`.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.compression import MissingCodec
 from ...protocol.errors import ErrorCode
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from .long_poll import ReadCache, Watch
 
 logger = logging.getLogger(__name__)
+
+ANY_EPOCH: Final = -1
+"""What a reader says that believes in no leader epoch."""
 
 
 class Partition:
@@ -71,10 +74,13 @@ class Partition:
         return f"{self.topic}-{self.index}"
 
     def problem_with_epoch(self, asked: int) -> ErrorCode | None:
-        """Why a reader that believes in leader epoch `asked` cannot be served; -1 believes in any (KIP-320)."""
+        """Why a reader that believes in leader epoch `asked` cannot be served; -1 believes in any (KIP-320).
+
+        What lies below -1 is an old epoch.
+        """
         if self.offline_reason is not None:
             return ErrorCode.KAFKA_STORAGE_ERROR
-        if asked < 0 or asked == self.leader_epoch:
+        if asked in (ANY_EPOCH, self.leader_epoch):
             return None
         return ErrorCode.FENCED_LEADER_EPOCH if asked < self.leader_epoch else ErrorCode.UNKNOWN_LEADER_EPOCH
 

@@ -99,7 +99,7 @@ def test_a_negative_limit_harms_nobody_else(broker):
     assert told(broker.fetch(("t", [{}]))) == [(0, 0, 3 * SIZE)]
 
 
-@pytest.mark.parametrize(("epoch", "code"), [(-1, "NONE"), (0, "NONE"), (1, "UNKNOWN_LEADER_EPOCH")])
+@pytest.mark.parametrize(("epoch", "code"), [(-2, "NONE"), (-1, "NONE"), (0, "NONE"), (1, "UNKNOWN_LEADER_EPOCH")])
 def test_leader_epochs(broker, epoch, code):
     data = only(broker.fetch(("t", [{"current_leader_epoch": epoch}])))
     assert ErrorCode(data.error_code).name == code
