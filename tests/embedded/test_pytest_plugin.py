@@ -245,4 +245,9 @@ def test_the_entry_point_is_declared():
     from pathlib import Path
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert project["project"]["entry-points"]["pytest11"] == {"ottla": PLUGIN}
+    assert project["project"]["entry-points"]["pytest11"] == {PLUGIN: PLUGIN}
+
+
+def test_it_may_be_asked_for_by_its_name_besides(run_pytest):
+    result, said = run_pytest("def test_it(kafka):\n    assert kafka.topics() == {}", "-p", PLUGIN)
+    assert result == {"passed": 1}, said
