@@ -45,6 +45,10 @@ class AppendError(Exception):
         self.record_errors = record_errors
 
 
+class NoBatch(AppendError):
+    """Bytes in which no batch is to be found: their first fields cannot be one's. Kafka: `CorruptRecordException`."""
+
+
 class OffsetOutOfRange(Exception):
     """A read below the log start offset or beyond the log end offset."""
 

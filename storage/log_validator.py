@@ -25,7 +25,7 @@ from ..protocol.record_batch import (
     stamp_log_append_time,
 )
 from ..protocol.records import build_batch, read_records
-from .append import AppendError, AppendOrigin
+from .append import AppendError, AppendOrigin, NoBatch
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -60,7 +60,7 @@ def client_batch(records: memoryview, name: str) -> BatchHeader:
     size = header.size_bytes
     if size > len(records):
         _refuse_unreadable(records, name)
-    if size != len(records) and _is_whole_batch(records[size:]):
+    if size != len(records) and _is_whole_batch(records[size:], AppendError):
         raise AppendError(
             ErrorCode.INVALID_RECORD,
             "Produce requests are only allowed to contain exactly one record batch per partition",
@@ -68,16 +68,17 @@ def client_batch(records: memoryview, name: str) -> BatchHeader:
     return header
 
 
-def _is_whole_batch(records: memoryview) -> bool:
+def _is_whole_batch(records: memoryview, refusal: type[AppendError] = NoBatch) -> bool:
     """Whether Kafka's iterator would find a batch here; it stumbles over a length or a magic that cannot be one.
 
+    `refusal` is raised then: Kafka says what is wrong with the first batch, and keeps it to itself with a later one.
     Kafka: `ByteBufferLogInputStream.nextBatch`.
     """
     if len(records) < _LENGTH_OVERHEAD:
         return False
     (length,) = _LENGTH.unpack_from(records)
     if length < _LEGACY_OVERHEAD:
-        raise AppendError(
+        raise refusal(
             ErrorCode.CORRUPT_MESSAGE,
             f"Record size {length} is less than the minimum record overhead ({_LEGACY_OVERHEAD})",
         )
@@ -85,7 +86,7 @@ def _is_whole_batch(records: memoryview) -> bool:
         return False
     (magic,) = _MAGIC.unpack_from(records)
     if not 0 <= magic <= CURRENT_MAGIC:
-        raise AppendError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
+        raise refusal(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
     return bool(length + _LENGTH_OVERHEAD <= len(records))
 
 

@@ -24,6 +24,7 @@ from ...protocol.messages.fetch import (
     EpochEndOffset,
     FetchableTopicResponse,
     FetchResponse,
+    LeaderIdAndEpoch,
     PartitionData,
 )
 from ...protocol.primitives import ZERO_UUID
@@ -43,7 +44,12 @@ if TYPE_CHECKING:
     from ..services import Services
 
 _FIRST_VERSION_WITH_REPLICA_STATE: Final = 15
+_FIRST_VERSION_WITH_LEADER_HINTS: Final = 16
+_FIRST_VERSION_WITH_TOPIC_IDS: Final = 13
 _READ_COMMITTED: Final = 1
+_ISOLATION_LEVELS: Final = (0, _READ_COMMITTED)
+# What a reader does about these depends on who leads now.
+_HINTED: Final = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 _CONSUMER: Final = -1
 _NO_OFFSET: Final = -1
 _OFFSET_BYTES: Final = 8
@@ -53,6 +59,8 @@ def handle(
     request: FetchRequest, context: RequestContext, services: Services
 ) -> FetchResponse | Deferred[FetchResponse]:
     """Read now; answer now, or park."""
+    if request.isolation_level not in _ISOLATION_LEVELS:
+        return _not_read(request, context.api_version)
     fetch = _Fetch(request, context.api_version, services)
     answers = fetch.read(None)
     if (
@@ -65,10 +73,27 @@ def handle(
     return fetch.park(request.max_wait_ms) or fetch.respond(answers)
 
 
+def _not_read(request: FetchRequest, version: int) -> FetchResponse:
+    """Kafka stumbles over the request as a whole; from version 13 on its answer then names no topic."""
+    by_name = [] if version >= _FIRST_VERSION_WITH_TOPIC_IDS else request.topics
+    return FetchResponse(
+        error_code=ErrorCode.UNKNOWN_SERVER_ERROR,
+        session_id=request.session_id,
+        responses=[
+            FetchableTopicResponse(
+                topic=topic.topic,
+                partitions=[_unread(asked.partition, ErrorCode.UNKNOWN_SERVER_ERROR) for asked in topic.partitions],
+            )
+            for topic in by_name
+        ],
+    )
+
+
 class _Fetch:
     """One request on its way: reads its partitions, perhaps twice, and shapes the answer. A `FetchOperation`."""
 
     __slots__ = (
+        "_hints_at_leaders",
         "_is_committed",
         "_is_incremental",
         "_max_bytes",
@@ -84,6 +109,7 @@ class _Fetch:
     def __init__(self, request: FetchRequest, version: int, services: Services) -> None:
         self._services = services
         self._replica_id = _replica_id(request, version)
+        self._hints_at_leaders = version >= _FIRST_VERSION_WITH_LEADER_HINTS
         self.context = services.fetch_sessions.open(
             request,
             version,
@@ -156,7 +182,7 @@ class _Fetch:
     ) -> PartitionData | None:
         problem = self._problem(wanted, partition)
         if problem is not None:
-            return self._error(wanted, problem)
+            return self._not_served(wanted, partition, problem)
         log = partition.log
         offset = wanted.fetch_offset
         high_watermark = log.high_watermark
@@ -206,6 +232,13 @@ class _Fetch:
             return ErrorCode.NOT_LEADER_OR_FOLLOWER if epoch == ANY_EPOCH else ErrorCode.UNKNOWN_LEADER_EPOCH
         return problem
 
+    def _not_served(self, wanted: CachedPartition, partition: Partition, problem: ErrorCode) -> PartitionData:
+        answer = self._error(wanted, problem)
+        if self._hints_at_leaders and problem in _HINTED:
+            node_id = self._services.metadata.image.node_id
+            answer.current_leader = LeaderIdAndEpoch(leader_id=node_id, leader_epoch=partition.leader_epoch)
+        return answer
+
     def _diverged(
         self, wanted: CachedPartition, partition: Partition, diverging: EpochEndOffset | ErrorCode
     ) -> PartitionData:
@@ -243,8 +276,12 @@ def _replica_id(request: FetchRequest, version: int) -> int:
 
 def _unknown(wanted: CachedPartition) -> PartitionData:
     code = ErrorCode.UNKNOWN_TOPIC_ID if wanted.topic is None else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return _unread(wanted.partition, code)
+
+
+def _unread(index: int, code: ErrorCode) -> PartitionData:
     return PartitionData(
-        partition_index=wanted.partition,
+        partition_index=index,
         error_code=code,
         high_watermark=_NO_OFFSET,
         aborted_transactions=[],

@@ -8,6 +8,7 @@
 - The transaction coordinator is asked before a transactional batch is written where its producer has none yet
   (`runtime/transaction_verification.py`); without a transactional id the whole request is not authorized, as in Kafka.
 - The broker's own topics are written by the broker alone (INVALID_TOPIC_EXCEPTION).
+- A topic without partitions is left out of the answer.
 - A request that names a partition twice appends both batches and answers both, where Kafka keeps one of them.
 
 Version notes: 3 is the first with magic 2, 5 returns the log start offset, 7 allows zstd (KIP-110), 8 explains
@@ -35,7 +36,7 @@ from ...protocol.record_batch import (
     CorruptBatch,
     read_header,
 )
-from ...storage.append import AppendError
+from ...storage.append import AppendError, NoBatch
 from ..metadata.topic_names import is_internal
 from ..request import Deferred
 from ..runtime.concurrent_transactions import when_settled
@@ -101,6 +102,7 @@ def _all_refused(request: ProduceRequest, context: RequestContext, code: ErrorCo
                 partition_responses=[_refused(data.index, code) for data in topic.partition_data],
             )
             for topic in request.topic_data
+            if topic.partition_data
         ]
     )
 
@@ -157,7 +159,10 @@ def _append_all(
             if answer.error_code:
                 failed = answer
             answers.append(answer)
-        responses.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers))
+        if answers:
+            responses.append(
+                TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
+            )
     uncommitted = _tell_readers(written)
     if acks == 0:
         if failed is not None:
@@ -232,8 +237,8 @@ def _append(
         return _refused(data.index, ErrorCode.INVALID_RECORD)
     if refusal is not None:
         return _refused(data.index, *refusal)
-    if version < _FIRST_VERSION_WITH_ZSTD and _is_zstd(records):
-        return _refused(data.index, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
+    if version < _FIRST_VERSION_WITH_ZSTD and (problem := _problem_with_codec(records)) is not None:
+        return _refused(data.index, problem)
     if request.acks not in _ACKS:
         return _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
     if is_internal(partition.topic):
@@ -250,17 +255,21 @@ def _append(
     )
 
 
-def _is_zstd(records: memoryview) -> bool:
-    return len(records) > _ATTRIBUTES and records[_ATTRIBUTES] & COMPRESSION_MASK == Compression.ZSTD
+def _problem_with_codec(records: memoryview) -> ErrorCode | None:
+    """What is wrong with a codec that the first versions do not know; Kafka stumbles over one that nobody knows."""
+    codec = records[_ATTRIBUTES] & COMPRESSION_MASK if len(records) > _ATTRIBUTES else Compression.NONE
+    if codec < Compression.ZSTD:
+        return None
+    return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE if codec == Compression.ZSTD else ErrorCode.UNKNOWN_SERVER_ERROR
 
 
 def _rejected(index: int, error: AppendError, records: memoryview, log_start_offset: int) -> PartitionProduceResponse:
     """Tell what the log said, as Kafka does.
 
-    A message stands only beside records at fault; the log's start is left out where the batch was turned away before
-    the log looked at it.
+    A message stands only beside records at fault and where no batch was found; the log's start is left out where the
+    batch was turned away before the log looked at it.
     """
-    message = error.message if error.record_errors else None
+    message = error.message if error.record_errors or isinstance(error, NoBatch) else None
     refused = _refused(index, error.code, message, error.record_errors)
     if error.code not in _TURNED_AWAY and (error.code is not ErrorCode.INVALID_RECORD or _is_one_batch(records)):
         refused.log_start_offset = log_start_offset

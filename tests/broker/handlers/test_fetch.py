@@ -132,6 +132,22 @@ def test_nobody_else_is_a_replica(broker, version):
     assert told(broker.fetch(("t", [{}]), version=version, replica_id=-2)) == [(0, 0, 3 * SIZE)]
 
 
+@pytest.mark.parametrize(("version", "hint"), [(15, None), (16, (1, 0)), (18, (1, 0))])
+def test_who_takes_itself_for_a_replica_is_shown_the_leader(broker, version, hint):
+    leader = only(broker.fetch(("t", [{}]), version=version, replica_id=2)).current_leader
+    assert (leader and (leader.leader_id, leader.leader_epoch)) == hint
+
+
+@pytest.mark.parametrize(("version", "topics"), [(4, 1), (12, 1), (13, 0), (18, 0)])
+@pytest.mark.parametrize("level", [2, -1])
+def test_an_isolation_level_that_is_not_there_is_an_error(broker, level, version, topics):
+    response = broker.fetch(("t", [{}]), version=version, isolation_level=level)
+    assert response.error_code == (ErrorCode.UNKNOWN_SERVER_ERROR if version >= 7 else 0)
+    assert len(response.responses) == topics
+    if topics:
+        assert error_of(response) == "UNKNOWN_SERVER_ERROR"
+
+
 def test_what_is_not_there_comes_last_and_lets_the_others_wait(broker):
     mixed = ("unknown", [{}]), ("t", [{"fetch_offset": 9}])
     waiting = broker.fetch(*mixed, max_wait_ms=500)

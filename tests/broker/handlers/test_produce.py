@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 
 import pytest
+from ottla.broker.handlers import produce
 from ottla.protocol.compression import Compression
 from ottla.protocol.errors import ErrorCode
+from ottla.protocol.messages.produce import ProduceRequest, TopicProduceData
 
 from ..data_broker import FIRST_TIMESTAMP, DataBroker, batch, told
 from ..group_broker import arrived
+
+NO_MAGIC = "Invalid magic found in record: 3"
 
 
 @pytest.fixture
@@ -91,8 +95,30 @@ def changed(position, value):
 def test_what_is_not_one_good_batch(broker, records, code, log_start_offset):
     answer = broker.produce("t", records) if records is not None else broker.produce_all("t", [(0, None)])[0]
     assert outcome(answer) == (code, -1, log_start_offset)
-    assert answer.error_message is None
+    assert answer.error_message == (None if code != "CORRUPT_MESSAGE" or records[16] == 2 else NO_MAGIC)
     assert broker.partitions.get("t", 0).log.log_end_offset == 0
+
+
+@pytest.mark.parametrize("length", [0, 13, -1])
+def test_a_length_that_no_batch_has_is_told(broker, length):
+    records = bytearray(batch())
+    records[8:12] = length.to_bytes(4, "big", signed=True)
+    answer = broker.produce("t", bytes(records))
+    assert outcome(answer) == ("CORRUPT_MESSAGE", -1, -1)
+    assert answer.error_message == f"Record size {length} is less than the minimum record overhead (14)"
+    assert broker.produce("t", bytes(records), version=7).error_message is None
+    assert refused(broker.produce("t", batch() + bytes(records))) == "CORRUPT_MESSAGE"
+
+
+def test_a_topic_without_partitions_is_left_out(broker):
+    topics = [TopicProduceData(name="t"), TopicProduceData(name="unknown")]
+    assert broker.ask(produce, ProduceRequest(acks=1, topic_data=topics), 12).responses == []
+
+
+@pytest.mark.parametrize("version", [5, 6])
+@pytest.mark.parametrize("codec", [5, 7])
+def test_a_codec_that_nobody_knows(broker, codec, version):
+    assert outcome(broker.produce("t", changed(22, codec), version=version)) == ("UNKNOWN_SERVER_ERROR", -1, -1)
 
 
 def test_bytes_behind_the_batch_are_ignored(broker):
