@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 
 from .compiler import encode
 from .errors import ProtocolError
+from .plain_batch import build_plain_batch
+from .record_batch import CONTROL_BIT, TRANSACTIONAL_BIT, stamp
 from .records import Record, build_batch
 from .schema import Message, Struct, array, int16, int32, int64, string, uint16, uuid
 from .schema import struct as struct_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .record_batch import BatchHeader
 
 _KEY = struct.Struct(">hh")
 _KEY_VERSION = 0
@@ -104,6 +108,26 @@ def control_key(kind: ControlRecordType) -> bytes:
     return _KEY.pack(_KEY_VERSION, kind)
 
 
+_COMMIT_KEY = control_key(ControlRecordType.COMMIT)
+_ABORT_KEY = control_key(ControlRecordType.ABORT)
+# EndTxnMarker: its version, then its one field. A marker is written for each partition of each transaction.
+_END_TXN_VALUE = struct.Struct(">hi")
+_END_TXN_VERSION = 0
+
+
+def build_end_txn_batch(
+    *, commit: bool, producer_id: int, producer_epoch: int, coordinator_epoch: int, timestamp_ms: int
+) -> tuple[bytearray, BatchHeader]:
+    """The batch that ends a producer's transaction in one partition, whose log will stamp it, and its header."""
+    return build_plain_batch(
+        [(_COMMIT_KEY if commit else _ABORT_KEY, _END_TXN_VALUE.pack(_END_TXN_VERSION, coordinator_epoch))],
+        timestamp_ms,
+        attributes=TRANSACTIONAL_BIT | CONTROL_BIT,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+    )
+
+
 def end_txn_batch(
     *,
     commit: bool,
@@ -114,19 +138,16 @@ def end_txn_batch(
     timestamp_ms: int,
     partition_leader_epoch: int = -1,
 ) -> bytearray:
-    """The batch that ends a producer's transaction in one partition."""
-    kind = ControlRecordType.COMMIT if commit else ControlRecordType.ABORT
-    # The value is the marker's version (0) and its body.
-    value = b"\x00\x00" + encode(EndTxnMarker(coordinator_epoch=coordinator_epoch), 0)
-    return build_batch(
-        [Record(base_offset, timestamp_ms, control_key(kind), value)],
-        base_offset=base_offset,
-        partition_leader_epoch=partition_leader_epoch,
+    """The same where its place in a log is known."""
+    batch, _ = build_end_txn_batch(
+        commit=commit,
         producer_id=producer_id,
         producer_epoch=producer_epoch,
-        is_transactional=True,
-        is_control=True,
+        coordinator_epoch=coordinator_epoch,
+        timestamp_ms=timestamp_ms,
     )
+    stamp(batch, 0, base_offset, partition_leader_epoch)
+    return batch
 
 
 def leader_change_batch(

@@ -30,21 +30,22 @@ assert _UNCOVERED.size + _COVERED.size == HEADER_BYTES
 
 def build_plain_batch(
     entries: Sequence[tuple[bytes, bytes | None]],
-    *,
-    base_offset: int,
     timestamp_ms: int,
-    partition_leader_epoch: int = -1,
+    *,
     attributes: int = 0,
     producer_id: int = -1,
     producer_epoch: int = -1,
     base_sequence: int = -1,
 ) -> tuple[bytearray, BatchHeader]:
-    """Build one batch of at least one (key, value), where None is a tombstone's value; return it with its header."""
+    """Build one batch of at least one (key, value), where None is a tombstone's value; return it with its header.
+
+    Its base offset is 0 and its leader epoch -1 until a log stamps them.
+    """
     count = len(entries)
     fields = attributes, count - 1, timestamp_ms, timestamp_ms, producer_id, producer_epoch, base_sequence, count
     covered = _COVERED.pack(*fields) + _records(entries)
     crc = crc32c(covered)
-    head = base_offset, len(covered) + _LENGTH_OVERHEAD, partition_leader_epoch, CURRENT_MAGIC, crc
+    head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc
     data = bytearray(_UNCOVERED.pack(*head))
     data += covered
     return data, _new_tuple(BatchHeader, head + fields)

@@ -31,10 +31,12 @@ from .segment import LOG_SUFFIX, TXN_INDEX_SUFFIX, Segment
 from .txn_index import AbortedTxn, TxnIndex
 
 if TYPE_CHECKING:
+    from ..protocol.record_batch import BatchHeader
     from .append import Appended
     from .environment import StorageEnvironment
     from .files import Data, Files
     from .log_config import LogConfig
+    from .producer_state import EndTxnMarker
 
 _LOG_FILE = re.compile(r"(\d{20})\.log(\.swap)?")
 _LOG = logging.getLogger(__name__)
@@ -96,6 +98,18 @@ class ReadOnlyLog(Log):
         self, records: memoryview, *, leader_epoch: int, now_ms: int, origin: AppendOrigin = AppendOrigin.CLIENT
     ) -> Appended:
         """Refuse, as a policy of the broker."""
+        raise AppendError(ErrorCode.POLICY_VIOLATION, f"{self.directory} is open for reading only")
+
+    def append_built(
+        self,
+        batch: bytearray,
+        header: BatchHeader,
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        marker: EndTxnMarker | None = None,
+    ) -> Appended:
+        """Refuse in the same way."""
         raise AppendError(ErrorCode.POLICY_VIOLATION, f"{self.directory} is open for reading only")
 
     def flush(self) -> None:

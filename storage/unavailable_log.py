@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..protocol.record_batch import BatchHeader
     from .environment import StorageEnvironment
     from .log_config import LogConfig
+    from .producer_state import EndTxnMarker
 
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 
@@ -74,6 +75,18 @@ class UnavailableLog(Log):
         self, records: memoryview, *, leader_epoch: int, now_ms: int, origin: AppendOrigin = AppendOrigin.CLIENT
     ) -> Appended:
         """Refuse: KAFKA_STORAGE_ERROR."""
+        raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self.problem)
+
+    def append_built(
+        self,
+        batch: bytearray,
+        header: BatchHeader,
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        marker: EndTxnMarker | None = None,
+    ) -> Appended:
+        """Refuse in the same way."""
         raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self.problem)
 
     def read(self, offset: int, max_bytes: int, *, up_to_offset: int, min_one_batch: bool) -> NoReturn:

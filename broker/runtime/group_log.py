@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...protocol.record_batch import NO_PRODUCER_ID
-from ...protocol.records import Record, build_batch
-from ...storage.append import AppendOrigin
+from ...protocol.plain_batch import build_plain_batch
+from ...protocol.record_batch import NO_PRODUCER_ID, TRANSACTIONAL_BIT
 from ...storage.producer_replay import end_txn_marker
 from ..coordinators.group_records import GroupRecord, decode_record, encode_record
 from .coordinator_records import decoded_records
@@ -59,21 +58,22 @@ class GroupLog:
 
         With a producer they are part of its transaction. A request that writes is answered when that is committed.
         """
-        base_offset = self.partition.log.log_end_offset
-        encoded = [Record(offset, now_ms, *encode_record(record)) for offset, record in enumerate(records, base_offset)]
+        entries = [encode_record(record) for record in records]
         if producer is None:
-            batch = build_batch(encoded, base_offset=base_offset)
+            batch, header = build_plain_batch(entries, now_ms)
         else:
-            batch = build_batch(
-                encoded,
-                base_offset=base_offset,
+            batch, header = build_plain_batch(
+                entries,
+                now_ms,
+                attributes=TRANSACTIONAL_BIT,
                 producer_id=producer.producer_id,
                 producer_epoch=producer.epoch,
                 base_sequence=0,
-                is_transactional=True,
             )
-        appended = self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
-        self._commits.wait_for(self.partition)
+        partition = self.partition
+        appended = partition.append_built(batch, header, now_ms)
+        if not partition.is_committed:
+            self._commits.wait_for(partition)
         return appended.base_offset
 
     def read_all(self) -> Iterator[LoggedRecord | LoggedMarker]:

@@ -25,9 +25,11 @@ from .long_poll import complete_all, partition_grew
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from ...protocol.record_batch import BatchHeader
     from ...storage.append import Appended
     from ...storage.log import Log
     from ...storage.log_config import LogConfig
+    from ...storage.producer_state import EndTxnMarker
     from ..metadata.image import MetadataImage
     from ..metadata.partition_image import PartitionImage, TopicImage
     from .commit_barrier import Told
@@ -107,13 +109,33 @@ class Partition:
         except AppendError as error:
             self._look_at_cause(error)
             raise
+        self._make_visible(log)
+        return appended
+
+    def append_built(
+        self, batch: bytearray, header: BatchHeader, now_ms: int, marker: EndTxnMarker | None = None
+    ) -> Appended:
+        """Append one batch that the broker built, as `append` and `Log.append_built` do. Raises AppendError."""
+        if self.offline_reason is not None:
+            raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, self.offline_reason)
+        log = self.log
+        try:
+            appended = log.append_built(batch, header, leader_epoch=self.leader_epoch, now_ms=now_ms, marker=marker)
+        except AppendError as error:
+            self._look_at_cause(error)
+            raise
+        self._make_visible(log)
+        if self.watches:
+            partition_grew(self)
+        return appended
+
+    def _make_visible(self, log: Log) -> None:
         end_offset = log.log_end_offset
         if end_offset - log.recovery_point < log.config.flush_messages:
             log.high_watermark = end_offset
         else:
             self.is_committed = False
             log.sync.request(end_offset)
-        return appended
 
     def _look_at_cause(self, error: AppendError) -> None:
         """A full disk refuses a batch and may take the next; any other trouble ends the use of the log."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...protocol.records import Record, build_batch
-from ...storage.append import AppendOrigin
+from ...protocol.plain_batch import build_plain_batch
 from ..coordinators.transaction_records import decode_record, encode_record
 from .coordinator_records import decoded_records
 
@@ -31,15 +30,9 @@ class TransactionLog:
 
     def append(self, records: Sequence[TransactionRecord], transaction_version: int, now_ms: int) -> None:
         """Write records as one batch. Raises AppendError."""
-        base_offset = self.partition.log.log_end_offset
-        batch = build_batch(
-            [
-                Record(base_offset + i, now_ms, *encode_record(record, transaction_version))
-                for i, record in enumerate(records)
-            ],
-            base_offset=base_offset,
-        )
-        self.partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
+        entries = [encode_record(record, transaction_version) for record in records]
+        batch, header = build_plain_batch(entries, now_ms)
+        self.partition.append_built(batch, header, now_ms)
 
     def when_committed(self, end_offset: int, told: Callable[[OSError | None], None]) -> None:
         """Call back when everything below `end_offset` may be acted on, or never will be."""

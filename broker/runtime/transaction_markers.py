@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...protocol.control_records import end_txn_batch
+from ...protocol.control_records import build_end_txn_batch
 from ...protocol.errors import ErrorCode
-from ...storage.append import AppendError, AppendOrigin
+from ...storage.append import AppendError
+from ...storage.producer_state import EndTxnMarker
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
 
 if TYPE_CHECKING:
@@ -39,19 +40,19 @@ class TransactionMarkers:
         """Write one marker; NONE, or why it cannot be written."""
         now_ms = self._clock.now_ms()
         log = partition.log
-        batch = end_txn_batch(
+        batch, header = build_end_txn_batch(
             commit=marker.is_commit,
-            base_offset=log.log_end_offset,
             producer_id=marker.producer_id,
             producer_epoch=marker.producer_epoch,
             coordinator_epoch=marker.coordinator_epoch,
             timestamp_ms=now_ms,
         )
+        written = EndTxnMarker(not marker.is_commit, marker.coordinator_epoch)
         try:
             log.producers.check_marker_epoch(
                 marker.producer_id, marker.producer_epoch, log.log_end_offset, marker.transaction_version
             )
-            partition.append(memoryview(batch), now_ms=now_ms, origin=AppendOrigin.COORDINATOR)
+            partition.append_built(batch, header, now_ms, written)
         except AppendError as error:
             return error.code
         if partition.topic == GROUP_METADATA_TOPIC:
