@@ -51,6 +51,8 @@ class Dispatcher:
         self._apis = apis
         self._services = services
         self._commits = commits
+        # What was found for an API and a version, for the next request of that kind.
+        self._ways: dict[tuple[int, int], tuple[Api, struct.Struct]] = {}
         self._flexible_from = {
             key: api.request.flexible.lowest for key, api in apis.items() if api.request.flexible.highest >= 0
         }
@@ -60,21 +62,30 @@ class Dispatcher:
         key, version, correlation_id, client_id, position = read_request_head(frame, self._flexible_from)
         connection.client_id = client_id
         context = RequestContext(key, version, correlation_id, client_id, connection)
+        way = self._ways.get((key, version)) or self._find_way(key, version)
+        if way is None:
+            return self._unknown_api_versions(context)
+        api, head = way
+        request = decode(api.request, frame, version, position)
+        answer = api.handle(request, context, self._services)
+        if self._commits.pending:
+            answer = self._commits.hold(answer, connection)
+        return Exchange(context, answer, head)
+
+    def _find_way(self, key: int, version: int) -> tuple[Api, struct.Struct] | None:
+        """The API, and the head of its responses; None for ApiVersions of the future."""
         api = self._apis.get(key)
         if api is None:
             raise UnservedRequestError(f"API {_api_name(key)} is not served")
         if not api.lowest <= version <= api.highest:
             if key == ApiKey.API_VERSIONS:
-                return self._unknown_api_versions(context)
+                return None
             raise UnservedRequestError(
                 f"{api.key.name} is served in versions {api.lowest}-{api.highest}, not {version}"
             )
-        request = decode(api.request, frame, version, position)
-        answer = api.handle(request, context, self._services)
-        if self._commits.pending:
-            answer = self._commits.hold(answer, connection)
         flexible = response_header_version(api.request, version) == 1
-        return Exchange(context, answer, _FLEXIBLE_HEAD if flexible else _PLAIN_HEAD)
+        self._ways[key, version] = way = (api, _FLEXIBLE_HEAD if flexible else _PLAIN_HEAD)
+        return way
 
     def _unknown_api_versions(self, context: RequestContext) -> Exchange:
         """Answer a version from the future in the one form that every client reads (KIP-511)."""

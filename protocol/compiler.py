@@ -63,8 +63,9 @@ def decode(kind: type[M], buffer: Buffer, version: int, position: int = 0) -> M:
 def decode_with_end(kind: type[M], buffer: Buffer, version: int, position: int = 0) -> tuple[M, int]:
     """Decode one message; also return the position behind it."""
     view = buffer if type(buffer) is memoryview else memoryview(buffer)
+    found = _codecs.get((kind, version)) or _compile(kind, version)
     try:
-        return codec(kind, version).decode(view, position, len(view))
+        return found.decode(view, position, len(view))
     except (struct.error, IndexError) as error:
         raise ProtocolError(f"{kind.__name__} v{version} ends too early") from error
     except UnicodeDecodeError as error:
@@ -79,8 +80,10 @@ def encode(message: Message, version: int) -> bytes:
 def encode_parts(message: Message, version: int) -> list[Buffer]:
     """Encode one message as a list of pieces; records are in it by reference."""
     parts: list[Buffer] = []
+    kind = type(message)
+    found = _codecs.get((kind, version)) or _compile(kind, version)
     try:
-        codec(type(message), version).encode(message, parts.append)
+        found.encode(message, parts.append)
     except (struct.error, TypeError, AttributeError, UnicodeEncodeError) as error:
         raise ProtocolError(f"{type(message).__name__} v{version} cannot carry {message!r}: {error}") from error
     return parts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from .errors import ProtocolError
-from .primitives import uvarint
+from .primitives import SMALL_UVARINTS, uvarint
 from .schema import FRESH, FieldSpec, Struct
 from .source import FIXED_FORMATS, FIXED_SIZES, Source, is_flexible, tagged_fields
 
@@ -45,7 +45,13 @@ class _StructEncoder:
         self.kind = kind
         self.version = version
         self.flexible = flexible
-        source.scope.update(not_in_version=not_in_version, too_long=too_long, uvarint=uvarint, pack=struct.pack)
+        source.scope.update(
+            not_in_version=not_in_version,
+            too_long=too_long,
+            uvarint=uvarint,
+            small_uvarints=SMALL_UVARINTS,
+            pack=struct.pack,
+        )
 
     def write(self, name: str) -> None:
         source = self.source
@@ -102,18 +108,31 @@ class _StructEncoder:
         """Write a length; where `nullable_value` may be None, null."""
         source = self.source
         if is_flexible(spec, self.version, self.flexible):
-            self._flush()
-            length = f"uvarint({expression} + 1)"
-            source.line(f"write({length})" if nullable_value is None else self._either(nullable_value, length))
+            self._compact_length(expression, nullable_value)
             return
         short = spec.wire == "string" and not spec.is_array
         target = expression if nullable_value is None else f"-1 if {nullable_value} is None else {expression}"
         source.add_to_run("h" if short else "i", target)
         self._flush()
 
-    @staticmethod
-    def _either(value: str, length: str) -> str:
-        return f"write(b'\\0' if {value} is None else {length})"
+    def _compact_length(self, expression: str, nullable_value: str | None) -> None:
+        """One more than the length, in the bytes of what stands before it while it fits one byte, as nearly always."""
+        source = self.source
+        count = source.fresh_name("count")
+        null = "" if nullable_value is None else f"0 if {nullable_value} is None else "
+        source.line(f"{count} = {null}{expression} + 1")
+        run = source.take_run()
+        if run is None:
+            source.line(f"write(small_uvarints[{count}] if {count} < 128 else uvarint({count}))")
+            return
+        layout, targets = run
+        together = struct.Struct(layout.format + "B")
+        packers = source.constant("pack", together.pack), source.constant("pack", layout.pack)
+        values = "".join(f"{target}, " for target in targets)
+        source.line(f"if {count} < 128: write({packers[0]}({values}{count}))")
+        source.line("else:")
+        source.line(f"    write({packers[1]}({values.removesuffix(', ')}))")
+        source.line(f"    write(uvarint({count}))")
 
     def _bytes_like(self, spec: FieldSpec, value: str) -> None:
         source = self.source
@@ -173,6 +192,9 @@ class _StructEncoder:
         if len(known) == 1 and known[0].wire in FIXED_SIZES and not known[0].is_array:
             self._only_tagged_field(known[0])
             return
+        source.line(f"if not ({' or '.join(self._differs(spec) for spec in known)}):")
+        source.line("    write(b'\\0')")
+        source.line("    return")
         source.line("tags = []")
         for spec in known:
             self._tagged_field(spec)

@@ -6,6 +6,7 @@ still incomplete is kept, in a buffer that grows with what arrives and never wit
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from .errors import ProtocolError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 LENGTH_BYTES = 4
 
 _TAIL_BYTES_MIN = 64 * 1024
+_INT = struct.Struct(">i")
 
 
 class FrameTooLargeError(ProtocolError):
@@ -74,7 +76,7 @@ class FrameSplitter:
         return self._take_partial() if self._used == self._wanted else None
 
     def _read_length(self, buffer: memoryview | bytearray, position: int) -> int:
-        length = int.from_bytes(buffer[position : position + LENGTH_BYTES], "big", signed=True)
+        length: int = _INT.unpack_from(buffer, position)[0]
         if not 0 <= length <= self._frame_bytes_max:
             raise FrameTooLargeError(f"a frame of {length} bytes is not within 0 and {self._frame_bytes_max}")
         return length

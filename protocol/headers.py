@@ -56,6 +56,8 @@ class RequestHead(NamedTuple):
 
 
 _HEAD = struct.Struct(">hhih")
+# What a NamedTuple's own constructor ends in; every request has a head.
+_new_tuple = tuple.__new__
 
 
 def read_request_head(frame: memoryview, flexible_from: Mapping[int, int]) -> RequestHead:
@@ -79,7 +81,7 @@ def read_request_head(frame: memoryview, flexible_from: Mapping[int, int]) -> Re
         raise ProtocolError("the request ends within its header") from error
     except UnicodeDecodeError as error:
         raise ProtocolError("the client id is not UTF-8") from error
-    return RequestHead(api_key, api_version, correlation_id, client_id, position)
+    return _new_tuple(RequestHead, (api_key, api_version, correlation_id, client_id, position))
 
 
 _NEVER_FLEXIBLE = 1 << 15

@@ -31,7 +31,7 @@ def read_uvarint(buffer: Buffer, position: int) -> tuple[int, int]:
 def uvarint(value: int) -> bytes:
     """Write an unsigned 32-bit varint."""
     if value < 0x80:
-        return _SMALL_UVARINTS[value]
+        return SMALL_UVARINTS[value]
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -40,7 +40,7 @@ def uvarint(value: int) -> bytes:
     return bytes(out)
 
 
-_SMALL_UVARINTS = [bytes((value,)) for value in range(0x80)]
+SMALL_UVARINTS = [bytes((value,)) for value in range(0x80)]
 
 
 def skip_tagged_fields(buffer: Buffer, position: int) -> int:

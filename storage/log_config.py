@@ -5,7 +5,7 @@ Kafka: `LogConfig`. The broker makes one from its own configuration and the topi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_LONG = (1 << 63) - 1
 HOUR_MS = 3_600_000
@@ -42,16 +42,15 @@ class LogConfig:
     min_cleanable_dirty_ratio: float = 0.5
     preallocate: bool = False
     unclean_leader_election_enable: bool = False
+    # What every append asks; computed once.
+    is_log_append_time: bool = field(init=False, repr=False, compare=False)
+    """Whether the broker's clock, not the producer's, stamps records."""
+    is_compacted: bool = field(init=False, repr=False, compare=False)
+    """Whether each record needs a key."""
 
-    @property
-    def is_log_append_time(self) -> bool:
-        """Whether the broker's clock, not the producer's, stamps records."""
-        return self.message_timestamp_type == "LogAppendTime"
-
-    @property
-    def is_compacted(self) -> bool:
-        """Whether each record needs a key."""
-        return "compact" in self.cleanup_policy
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_log_append_time", self.message_timestamp_type == "LogAppendTime")
+        object.__setattr__(self, "is_compacted", "compact" in self.cleanup_policy)
 
     @property
     def deletes_old_segments(self) -> bool:

@@ -227,31 +227,31 @@ class Segment:
         """Make a batch that was written visible: size, largest timestamp, index."""
         if position == 0:
             self._first_timestamp = max_timestamp
-        if max_timestamp > self.max_timestamp:
-            self._max_timestamp = max_timestamp
-            self._offset_of_max_timestamp = last_offset
-        self.index(last_offset, position, length)
+        self.see_timestamp(max_timestamp, last_offset)
+        if self._unindexed_bytes > self._index_interval_bytes:
+            self._add_index_entries(last_offset, position)
+        self._unindexed_bytes += length
         self.size = position + length
         self._last_batch_offset = first_offset
         self._last_batch_position = position
 
     def see_timestamp(self, max_timestamp: int, last_offset: int) -> None:
         """Take part in the largest timestamp so far."""
-        if max_timestamp > self.max_timestamp:
+        known = self._max_timestamp
+        if max_timestamp > (self.max_timestamp if known is None else known):
             self._max_timestamp = max_timestamp
             self._offset_of_max_timestamp = last_offset
 
     def index(self, last_offset: int, position: int, length: int) -> None:
         """Add index entries for a batch when enough bytes lie between it and the last one that has them."""
         if self._unindexed_bytes > self._index_interval_bytes:
-            self.offset_index.append(last_offset, position)
-            self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
-            self._unindexed_bytes = 0
+            self._add_index_entries(last_offset, position)
         self._unindexed_bytes += length
 
-    def is_index_full(self, max_index_bytes: int) -> bool:
-        """Whether Kafka's index files, of this size at most, would be full."""
-        return self.offset_index.is_full(max_index_bytes) or self.time_index.is_full(max_index_bytes)
+    def _add_index_entries(self, last_offset: int, position: int) -> None:
+        self.offset_index.append(last_offset, position)
+        self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
+        self._unindexed_bytes = 0
 
     def should_roll(self, config: LogConfig, length: int, last_offset: int, timestamp: int, now_ms: int) -> bool:
         """Whether a batch must begin a new segment. `config.segment_ms` has its jitter taken off already."""
@@ -260,12 +260,18 @@ class Segment:
             size > config.segment_bytes - length
             or (size > 0 and self.waited_ms(now_ms, timestamp) > config.segment_ms)
             or not 0 <= last_offset - self.base_offset <= MAX_RELATIVE_OFFSET
-            or self.is_index_full(config.segment_index_bytes)
+            or (self.indexes if self.indexes.times is not None else self._loaded()).are_full(config.segment_index_bytes)
         )
+
+    def _loaded(self) -> SegmentIndexes:
+        self._from_indexes(self.load_indexes)
+        return self.indexes
 
     def waited_ms(self, now_ms: int, timestamp: int) -> int:
         """How long this segment has been the active one: by the records' time where they have one."""
-        first_timestamp = self.first_timestamp
+        first_timestamp = self._first_timestamp
+        if first_timestamp is None:
+            first_timestamp = self.first_timestamp
         return timestamp - first_timestamp if first_timestamp >= 0 else now_ms - self.created_ms
 
     def save_indexes(self) -> None:

@@ -37,7 +37,7 @@ from ...protocol.record_batch import (
     read_header,
 )
 from ...storage.append import AppendError, NoBatch
-from ..metadata.topic_names import is_internal
+from ..metadata.topic_names import INTERNAL_TOPICS
 from ..request import Deferred
 from ..runtime.concurrent_transactions import when_settled
 from ..runtime.long_poll import partition_grew
@@ -241,7 +241,7 @@ def _append(
         return _refused(data.index, problem)
     if request.acks not in _ACKS:
         return _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
-    if is_internal(partition.topic):
+    if partition.topic in INTERNAL_TOPICS:
         return _refused(data.index, ErrorCode.INVALID_TOPIC_EXCEPTION)
     try:
         appended = partition.append_quietly(records, now_ms)

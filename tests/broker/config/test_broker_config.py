@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from ottla.broker.config import load_config
 from ottla.broker.config.catalogue import TOPIC_KEYS, TOPIC_SYNONYMS
@@ -18,7 +20,8 @@ def test_kafkas_defaults_are_those_of_the_storage():
 
 
 def test_every_setting_of_the_storage_is_a_topic_key_with_a_broker_synonym():
-    assert {name.replace("_", ".") for name in LogConfig.__slots__} <= set(TOPIC_KEYS) & set(TOPIC_SYNONYMS)
+    settings = {field.name.replace("_", ".") for field in fields(LogConfig) if field.init}
+    assert settings <= set(TOPIC_KEYS) & set(TOPIC_SYNONYMS)
 
 
 @pytest.mark.parametrize(
