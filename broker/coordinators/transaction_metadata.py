@@ -6,8 +6,7 @@ Kafka: `TransactionMetadata`, `TxnTransitMetadata`; KIP-98, KIP-360, KIP-890.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .transaction_state import VALID_PREVIOUS, TransactionState, bumps_epochs
 
@@ -30,8 +29,7 @@ def is_epoch_exhausted(epoch: int) -> bool:
     return epoch >= LAST_USABLE_EPOCH
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionMetadata:
+class TransactionMetadata(NamedTuple):
     """One transactional id as the last of its records has it.
 
     `last_producer_epoch` (KIP-360) is the epoch before the last bump. It is not part of a record: after a load it is
@@ -131,8 +129,7 @@ class TransactionMetadata:
 
     def fenced(self) -> TransactionMetadata:
         """The same under the next epoch, which no producer is told: whoever had the old one is out (version 1)."""
-        return replace(
-            self,
+        return self._replace(
             producer_epoch=min(self.producer_epoch + 1, MAX_PRODUCER_EPOCH),
             last_producer_epoch=NO_PRODUCER_EPOCH,
         )
@@ -160,4 +157,4 @@ class TransactionMetadata:
     def _moved_to(self, state: TransactionState, **changes: Any) -> TransactionMetadata:
         if self.state not in VALID_PREVIOUS[state]:
             raise IllegalTransition(f"{self.transactional_id} cannot go from {self.state.label} to {state.label}")
-        return replace(self, state=state, previous_producer_id=self.producer_id, **changes)
+        return self._replace(state=state, previous_producer_id=self.producer_id, **changes)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...protocol.errors import ErrorCode, ProtocolError
@@ -24,6 +23,7 @@ from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
 from ..request import Deferred
+from .coordinator_partitions import partition_for
 from .group_log import GroupLog, LoggedMarker
 
 if TYPE_CHECKING:
@@ -419,19 +419,3 @@ def _refusal_instead(reply: Reply) -> Reply:
     """What is answered when the disk did not take what the reply tells."""
     code = append_error(ErrorCode.KAFKA_STORAGE_ERROR)
     return Reply(reply.waiter, type(reply.response)(error_code=code))
-
-
-# Each request asks. To hash a name of 40 characters takes three microseconds, to look it up a tenth of one.
-@lru_cache(maxsize=1 << 14)
-def partition_for(group_id: str, partition_count: int) -> int:
-    """The partition of `__consumer_offsets` that keeps a group: Java's string hash, made positive, as Kafka does."""
-    value = 0
-    if group_id.isascii():
-        for unit in group_id.encode():
-            value = 31 * value + unit & 0xFFFFFFFF
-    else:
-        units = group_id.encode("utf-16-be")
-        for at in range(0, len(units), 2):
-            value = 31 * value + (units[at] << 8 | units[at + 1]) & 0xFFFFFFFF
-    signed = value - (1 << 32) if value >= 1 << 31 else value
-    return (0 if signed == -(1 << 31) else abs(signed)) % partition_count

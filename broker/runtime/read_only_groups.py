@@ -9,7 +9,8 @@ import logging
 
 from ..coordinators.group_shard import GroupShard
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
-from .group_coordinators import GroupCoordinators, HostedShard, partition_for
+from .coordinator_partitions import partition_for
+from .group_coordinators import GroupCoordinators, HostedShard
 from .group_log import GroupLog
 
 logger = logging.getLogger(__name__)

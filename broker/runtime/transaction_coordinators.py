@@ -22,7 +22,7 @@ from ..coordinators.transaction_state import FLEXIBLE_RECORDS_SINCE
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.refusal import Refused
 from ..metadata.topic_names import TRANSACTION_STATE_TOPIC
-from .group_coordinators import partition_for
+from .coordinator_partitions import partition_for
 from .transaction_completion import RETRY_BACKOFF_MS, TransactionCompletion
 from .transaction_log import TransactionLog
 

@@ -7,7 +7,7 @@ brokers that agree give equal lists.
 from __future__ import annotations
 
 from ottla.broker.coordinators.subscription import read_assignment
-from ottla.broker.runtime.group_coordinators import partition_for
+from ottla.broker.runtime.coordinator_partitions import partition_for
 from ottla.protocol.errors import ProtocolError
 from ottla.protocol.messages.consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from ottla.protocol.messages.consumer_group_heartbeat import (

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ottla.broker.coordinators.group_records import (
+    CACHED_CHARS_MAX,
     GroupRecord,
+    cached_offset_key,
     decode_record,
     encode_record,
     group_metadata_record,
@@ -13,7 +17,9 @@ from ottla.broker.coordinators.group_records import (
     offset_commit_record,
     offset_tombstone,
 )
+from ottla.protocol.compiler import encode
 from ottla.protocol.errors import ProtocolError
+from ottla.protocol.primitives import ZERO_UUID
 from ottla.protocol.stored.classic_groups import (
     GroupMetadataKey,
     GroupMetadataValue,
@@ -22,6 +28,7 @@ from ottla.protocol.stored.classic_groups import (
     OffsetCommitValue,
 )
 
+LONGS = st.integers(-(2**63), 2**63 - 1)
 OFFSET_KEY = b"\x00\x01\x00\x01b\x00\x01t\x00\x00\x00\x00"
 TOPIC_ID = b"(\xfb\x8e;\x1f5L\xe5\x8f\xac\xf3u\xe9P\x82\x8e"
 OFFSET_V4 = (
@@ -45,6 +52,33 @@ def test_an_offset():
     record = offset_commit_record("b", "t", 0, value)
     assert encode_record(record) == (OFFSET_KEY, OFFSET_V4)
     assert decode_record(OFFSET_KEY, OFFSET_V4) == record
+
+
+@given(
+    st.builds(
+        OffsetCommitValue,
+        offset=LONGS,
+        leader_epoch=st.integers(-1, 2**31 - 1),
+        metadata=st.text(st.characters(codec="utf-8")) | st.sampled_from([126, 127, 128, 4096]).map("m".__mul__),
+        commit_timestamp=LONGS,
+        topic_id=st.sampled_from([ZERO_UUID, TOPIC_ID]),
+    )
+)
+def test_an_offset_is_what_the_codec_writes(value):
+    key, encoded = encode_record(offset_commit_record("b", "t", 0, value))
+    assert (key, encoded) == (OFFSET_KEY, b"\0\4" + encode(value, 4))
+    assert decode_record(key, encoded).value == value
+
+
+def test_names_that_clients_made_long_are_not_kept():
+    kept_before = cached_offset_key.cache_info().currsize
+    for number in range(50):
+        for group, topic in ((f"{number:0300}", "t"), ("b", f"{number:0300}")):
+            key = OffsetCommitKey(group=group, topic=topic, partition=1)
+            assert encode_record(GroupRecord(key, None)) == (b"\0\1" + encode(key, 0), None)
+    assert cached_offset_key.cache_info().currsize == kept_before
+    encode_record(offset_tombstone("g" * CACHED_CHARS_MAX, "t" * CACHED_CHARS_MAX, 1))
+    assert cached_offset_key.cache_info().currsize == kept_before + 1
 
 
 def test_an_offset_that_expires_has_the_version_that_can():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ottla.protocol.errors import ErrorCode
 
@@ -109,7 +107,7 @@ def test_strangers_are_turned_away():
 def with_last_epoch(script: Script) -> tuple[int, int]:
     script.init()
     transaction = script.shard.transactions["payments"]
-    transaction.metadata = replace(transaction.metadata, producer_epoch=32_766)
+    transaction.metadata = transaction.metadata._replace(producer_epoch=32_766)
     return script.producer
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ottla.protocol.errors import ErrorCode
 
@@ -19,7 +17,7 @@ def exhausted(script: Script) -> tuple[int, int]:
     """A producer with the last epoch of its id."""
     script.init()
     transaction = script.shard.transactions["payments"]
-    transaction.metadata = replace(transaction.metadata, producer_epoch=32_765)
+    transaction.metadata = transaction.metadata._replace(producer_epoch=32_765)
     return who(script.init())
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from ottla.broker.coordinators.transaction_metadata import TransactionMetadata
 from ottla.broker.coordinators.transaction_records import TransactionRecord, decode_record, encode_record, record_of
 from ottla.broker.coordinators.transaction_state import TransactionState
+from ottla.protocol.compiler import encode
 from ottla.protocol.errors import ProtocolError
+from ottla.protocol.stored.transactions import PartitionsSchema, TransactionLogKey, TransactionLogValue
 
 LONGS = st.integers(-(2**63), 2**63 - 1)
 SHORTS = st.integers(-(2**15), 2**15 - 1)
@@ -24,6 +26,7 @@ METADATA = st.builds(
     last_update_timestamp_ms=LONGS,
     previous_producer_id=LONGS,
     next_producer_id=LONGS,
+    last_producer_epoch=st.just(-1),  # which no record keeps
     client_transaction_version=SHORTS,
 )
 
@@ -46,6 +49,30 @@ def test_an_old_record_keeps_all_but_what_came_later(metadata):
         metadata.start_timestamp_ms,
         metadata.last_update_timestamp_ms,
     )
+
+
+@given(METADATA, st.sampled_from([-1, 0, 7]), st.sampled_from(TransactionState))
+def test_a_flexible_record_is_what_the_codec_writes(metadata, usual, state):
+    # Ids and versions that are not said take no room, and an empty transaction has no partitions.
+    metadata = metadata._replace(next_producer_id=usual, client_transaction_version=max(usual, 0), state=state)
+    indexes = {}
+    for topic, index in sorted(metadata.partitions):
+        indexes.setdefault(topic, []).append(index)
+    partitions = [PartitionsSchema(topic=topic, partition_ids=found) for topic, found in indexes.items()]
+    value = TransactionLogValue(
+        producer_id=metadata.producer_id,
+        producer_epoch=metadata.producer_epoch,
+        transaction_timeout_ms=metadata.timeout_ms,
+        transaction_status=metadata.state,
+        transaction_partitions=None if metadata.state is TransactionState.EMPTY else partitions,
+        transaction_last_update_timestamp_ms=metadata.last_update_timestamp_ms,
+        transaction_start_timestamp_ms=metadata.start_timestamp_ms,
+        previous_producer_id=metadata.previous_producer_id,
+        next_producer_id=metadata.next_producer_id,
+        client_transaction_version=metadata.client_transaction_version,
+    )
+    key = TransactionLogKey(transactional_id=metadata.transactional_id)
+    assert encode_record(record_of(metadata), 2) == (b"\0\0" + encode(key, 0), b"\0\1" + encode(value, 1))
 
 
 @pytest.mark.parametrize(("server_version", "version"), [(0, 0), (1, 1), (2, 1)])

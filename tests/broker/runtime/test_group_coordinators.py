@@ -16,7 +16,7 @@ from ottla.broker.handlers import (
     sync_group,
 )
 from ottla.broker.request import Deferred
-from ottla.broker.runtime.group_coordinators import partition_for
+from ottla.broker.runtime.coordinator_partitions import partition_for
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.delete_groups import DeleteGroupsRequest
 from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest
@@ -260,20 +260,6 @@ def test_stop_answers_all_who_wait(broker):
     assert arrived(parked, 3).error_code == ErrorCode.NOT_COORDINATOR
     assert join(broker).error_code == ErrorCode.NOT_COORDINATOR
     broker.advance(3_600_000)
-
-
-@pytest.mark.parametrize(
-    ("group_id", "partition"),
-    [("g", 3), ("b", 48), ("v10", 15), ("simple", 26), ("nullc", 42), ("a", 47), ("", 0), ("ret", 1), ("np2", 32)],
-)
-def test_groups_are_kept_where_kafka_keeps_them(group_id, partition):
-    assert partition_for(group_id, 50) == partition
-
-
-def test_java_hashes_utf16_and_takes_its_smallest_number_for_zero():
-    assert partition_for("polygenelubricants", 50) == 0  # hashes to -2**31
-    assert partition_for("\u00e9", 50) == 233 % 50
-    assert partition_for("\U0001f600", 50) == abs(31 * 0xD83D + 0xDE00) % 50
 
 
 class TestSyncedLog:
