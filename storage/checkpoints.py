@@ -126,10 +126,13 @@ def write_partition_metadata(files: Files, directory: str, topic_id: bytes) -> N
 
 
 def read_partition_metadata(directory: str) -> bytes | None:
-    """The topic id of a partition's folder; None where there is no such file. Raises CorruptFile."""
+    """The topic id of a partition's folder; None where there is no such file. Raises CorruptFile.
+
+    Power may fail before the file's bytes are on the disk, and after its length is: then it holds nothing but zeros.
+    """
     path = os.path.join(directory, PARTITION_METADATA)
     lines = _read_lines(path)
-    if not lines:
+    if not "".join(lines).strip("\0"):
         return None
     fields = dict(line.split(": ", 1) for line in lines if ": " in line)
     if fields.get("version") != "0":

@@ -402,9 +402,12 @@ class PartlyLost(PowerLoss):
                     _write_into(content, at, piece)
         return bytes(content)
 
+    def _arrives_whole(self) -> bool:
+        return self._chance.random() < 0.8
+
     def _pieces(self, position: int, data: bytes) -> Iterable[tuple[int, bytes]]:
         """The sectors of a write that reached the disk; nearly always all."""
-        if self._chance.random() < 0.8:
+        if self._arrives_whole():
             return [(position, data)]
         first = SECTOR_BYTES - position % SECTOR_BYTES
         starts = [0, *range(first, len(data), SECTOR_BYTES)]

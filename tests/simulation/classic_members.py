@@ -1,6 +1,7 @@
 """Consumers of the classic protocol that read, commit, fall asleep and come back, and the invariants of their group.
 
-A partition never has two owners in one generation, and an acknowledged offset never goes back.
+A partition never has two owners in one generation, an acknowledged offset never goes back, who is late with what it has
+to say of an older generation is refused, and who shows in time that it lives is never put out.
 """
 
 from __future__ import annotations
@@ -71,7 +72,10 @@ class ClassicMember:
         self._partitions = partitions
         self._ledger = ledger
         self._client = Client(world, name)
+        self._late_client = Client(world, f"{name}-late")
         self._member_id = ""
+        self._seen_s = 0.0
+        """When it sent the last request that was answered as from a member of this generation."""
         self._positions: dict[int, int] = {}
         self._is_over = False
 
@@ -112,14 +116,18 @@ class ClassicMember:
             protocol_name="range",
             assignments=assignments,
         )
+        asked_s = self._world.loop.time()
         synced = await self._client.ask(request, SyncGroupResponse, 5)
         if synced.error_code:
             self._lost_place(synced.error_code)
             return False
+        self._seen_s = asked_s
         self.owned = list(synced.assignment)
         for partition in self.owned:
             self._ledger.own(self.generation, partition, self._member_id)
         await self._fetch_positions()
+        if self._world.chance.random() < 0.3:
+            await self._speak_of_the_generation_before()
         return True
 
     async def _ask_join(self) -> Any:
@@ -142,6 +150,25 @@ class ClassicMember:
             given[members[partition % len(members)]].append(partition)
         return [SyncGroupRequestAssignment(member_id=m, assignment=bytes(p)) for m, p in given.items()]
 
+    async def _speak_of_the_generation_before(self) -> None:
+        """What was on its way when the generation ended arrives now, and must be refused: the new one is on record."""
+        before = self.generation - 1
+        commit = self._commit_request(before, dict.fromkeys(self.owned, 0))
+        if self.owned:
+            answer = await self._late_client.ask(commit, OffsetCommitResponse, 8)
+            codes = {result.error_code for result in answer.topics[0].partitions}
+            assert ErrorCode.NONE not in codes, f"a commit of generation {before} was taken after the next had begun"
+        sync = SyncGroupRequest(group_id=self._group, generation_id=before, member_id=self._member_id)
+        sync.protocol_type, sync.protocol_name = "consumer", "range"
+        synced = await self._late_client.ask(sync, SyncGroupResponse, 5)
+        assert synced.error_code, f"a SyncGroup of generation {before} was taken after the next had begun"
+
+    def _check_time_is_up(self, code: int) -> None:
+        """Nobody is put out before its session ends, and until then it was told that it is in."""
+        if code == ErrorCode.UNKNOWN_MEMBER_ID:
+            silent_s = self._world.loop.time() - self._seen_s
+            assert silent_s >= SESSION_MS / 1000, f"{self.name} was put out {silent_s:.2f} s after it was heard"
+
     def _lost_place(self, code: int) -> None:
         if code in (ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_INSTANCE_ID):
             self._member_id = ""
@@ -159,7 +186,11 @@ class ClassicMember:
                 self._member_id = ""  # killed, and started again: the group has to find out by itself
                 return
             request = HeartbeatRequest(group_id=self._group, generation_id=self.generation, member_id=self._member_id)
+            asked_s = self._world.loop.time()
             beat = await self._client.ask(request, HeartbeatResponse, 4)
+            self._check_time_is_up(beat.error_code)
+            if not beat.error_code:
+                self._seen_s = asked_s
             if beat.error_code and beat.error_code != ErrorCode.REBALANCE_IN_PROGRESS:
                 self._lost_place(beat.error_code)
             if self.owned and await self._commit():
@@ -184,29 +215,24 @@ class ClassicMember:
         offsets = {}
         for partition in self.owned:
             offsets[partition] = self._positions[partition] + self._world.chance.randint(1, 5)
-        request = OffsetCommitRequest(
-            group_id=self._group,
-            generation_id_or_member_epoch=self.generation,
-            member_id=self._member_id,
-            topics=[
-                OffsetCommitRequestTopic(
-                    name=self._topic,
-                    partitions=[
-                        OffsetCommitRequestPartition(partition_index=partition, committed_offset=offset)
-                        for partition, offset in offsets.items()
-                    ],
-                )
-            ],
-        )
-        answer = await self._client.ask(request, OffsetCommitResponse, 8)
+        answer = await self._client.ask(self._commit_request(self.generation, offsets), OffsetCommitResponse, 8)
         for result in answer.topics[0].partitions:
             if result.error_code:
                 self._lost_place(result.error_code)
                 return True
             self._positions[result.partition_index] = offsets[result.partition_index]
             self._ledger.commit(result.partition_index, offsets[result.partition_index])
-        self._world.acknowledged()
+        self._world.good_moment()
         return False
+
+    def _commit_request(self, generation: int, offsets: dict[int, int]) -> OffsetCommitRequest:
+        partitions = [OffsetCommitRequestPartition(partition_index=p, committed_offset=o) for p, o in offsets.items()]
+        return OffsetCommitRequest(
+            group_id=self._group,
+            generation_id_or_member_epoch=generation,
+            member_id=self._member_id,
+            topics=[OffsetCommitRequestTopic(name=self._topic, partitions=partitions)],
+        )
 
     async def _leave(self) -> None:
         identity = MemberIdentity(member_id=self._member_id)

@@ -1,14 +1,14 @@
 """Consumers of the next-generation protocol (KIP-848) and the invariant of their group.
 
-A partition is never given to a member while another one has it whose session goes on, and an acknowledged offset never
-goes back.
+A partition is never given to a member while another one has it whose session goes on, an acknowledged offset never goes
+back, and who is out of the group, or speaks of an epoch before it was given a partition, commits nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.consumer_group_heartbeat import (
@@ -45,6 +45,8 @@ class Grants:
 
     def __init__(self) -> None:
         self._owners: dict[int, ConsumerMember] = {}
+        self.owner_ids: dict[int, str] = {}
+        """The member id that was told last that the partition is its own."""
         self.committed: dict[int, int] = {}
 
     def given(self, partition: int, member: ConsumerMember, now_s: float) -> None:
@@ -56,9 +58,18 @@ class Grants:
                 f"heard at {before.heard_s:.2f} s"
             )
         self._owners[partition] = member
+        self.owner_ids[partition] = member.member_id
 
     def commit(self, partition: int, offset: int) -> None:
         self.committed[partition] = max(self.committed.get(partition, -1), offset)
+
+
+class FormerSelf(NamedTuple):
+    """Who a member was before it lost its place, and what it had."""
+
+    member_id: str
+    epoch: int
+    owned: list[int]
 
 
 class ConsumerMember:
@@ -77,6 +88,9 @@ class ConsumerMember:
         """When it sent the last heartbeat that was answered."""
         self._positions: dict[int, int] = {}
         self._is_over = False
+        self.member_id = ""
+        self.epoch = 0
+        self._former: FormerSelf | None = None
         self._begin_anew()
 
     def end(self) -> None:
@@ -84,7 +98,9 @@ class ConsumerMember:
         self._is_over = True
 
     def _begin_anew(self) -> None:
-        self._member_id = str(uuid.UUID(int=self._world.chance.getrandbits(128)))
+        if self.epoch and self.owned:
+            self._former = FormerSelf(self.member_id, self.epoch, self.owned)
+        self.member_id = str(uuid.UUID(int=self._world.chance.getrandbits(128)))
         self.epoch = 0
         self.owned = []
         self._tells_owned = True
@@ -95,6 +111,8 @@ class ConsumerMember:
                 await self._beat()
                 if self.owned:
                     await self._commit()
+                if self._former is not None and self._world.chance.random() < 0.5:
+                    await self._commit_as_before(self._former)
             except ConnectionLostError:
                 # What the lost answer said comes again when everything is told in full.
                 self._tells_owned = True
@@ -112,6 +130,8 @@ class ConsumerMember:
         asked_s = self._world.loop.time()
         answer = await self._client.ask(self._heartbeat(), ConsumerGroupHeartbeatResponse, 1)
         if answer.error_code in (ErrorCode.FENCED_MEMBER_EPOCH, ErrorCode.UNKNOWN_MEMBER_ID):
+            if answer.error_code == ErrorCode.UNKNOWN_MEMBER_ID:
+                self._check_time_is_up()
             self._begin_anew()
         elif answer.error_code in (ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.NOT_COORDINATOR):
             self._tells_owned = True
@@ -121,9 +141,7 @@ class ConsumerMember:
             await self._take(answer)
 
     def _heartbeat(self) -> ConsumerGroupHeartbeatRequest:
-        request = ConsumerGroupHeartbeatRequest(
-            group_id=self._group, member_id=self._member_id, member_epoch=self.epoch
-        )
+        request = ConsumerGroupHeartbeatRequest(group_id=self._group, member_id=self.member_id, member_epoch=self.epoch)
         if not self.epoch or self._tells_owned:
             owned = [TopicPartitions(topic_id=self._topic_id, partitions=self.owned)] if self.owned else []
             request.topic_partitions = owned
@@ -132,7 +150,7 @@ class ConsumerMember:
         return request
 
     async def _take(self, answer: Any) -> None:
-        self.epoch = answer.member_epoch
+        epoch_before, self.epoch = self.epoch, answer.member_epoch
         self._tells_owned = False
         if answer.assignment is None:
             return
@@ -147,6 +165,8 @@ class ConsumerMember:
             self._grants.given(index, self, self._world.loop.time())
         await self._fetch_positions(added)
         self.owned = kept + added
+        if added and epoch_before > 1 and self._world.chance.random() < 0.5:
+            await self._commit_too_early(added, epoch_before - 1)
 
     async def _fetch_positions(self, added: list[int]) -> None:
         if not added:
@@ -154,7 +174,7 @@ class ConsumerMember:
         known = {index: self._grants.committed.get(index, -1) for index in added}
         group = OffsetFetchRequestGroup(
             group_id=self._group,
-            member_id=self._member_id,
+            member_id=self.member_id,
             member_epoch=self.epoch,
             topics=[OffsetFetchRequestTopics(name=self._topic, partition_indexes=added)],
         )
@@ -168,22 +188,48 @@ class ConsumerMember:
 
     async def _commit(self) -> None:
         offsets = {index: self._positions[index] + self._world.chance.randint(1, 5) for index in self.owned}
-        partitions = [OffsetCommitRequestPartition(partition_index=p, committed_offset=o) for p, o in offsets.items()]
-        request = OffsetCommitRequest(
-            group_id=self._group,
-            generation_id_or_member_epoch=self.epoch,
-            member_id=self._member_id,
-            topics=[OffsetCommitRequestTopic(name=self._topic, partitions=partitions)],
-        )
+        request = self._commit_request(self.member_id, self.epoch, offsets)
         answer = await self._client.ask(request, OffsetCommitResponse, 9)
         for result in answer.topics[0].partitions:
             if not result.error_code:
                 self._positions[result.partition_index] = offsets[result.partition_index]
                 self._grants.commit(result.partition_index, offsets[result.partition_index])
-        self._world.acknowledged()
+        self._world.good_moment()
+
+    def _commit_request(self, member_id: str, epoch: int, offsets: dict[int, int]) -> OffsetCommitRequest:
+        partitions = [OffsetCommitRequestPartition(partition_index=p, committed_offset=o) for p, o in offsets.items()]
+        return OffsetCommitRequest(
+            group_id=self._group,
+            generation_id_or_member_epoch=epoch,
+            member_id=member_id,
+            topics=[OffsetCommitRequestTopic(name=self._topic, partitions=partitions)],
+        )
+
+    async def _commit_as_before(self, former: FormerSelf) -> None:
+        """Who was put out commits what others were given meanwhile."""
+        lost = [index for index in former.owned if self._grants.owner_ids.get(index) != former.member_id]
+        if lost:
+            self._former = None
+            request = self._commit_request(former.member_id, former.epoch, dict.fromkeys(lost, 0))
+            await self._must_be_refused(request, "of a member who is out")
+
+    async def _commit_too_early(self, added: list[int], epoch: int) -> None:
+        """A commit of partitions by an epoch in which they were not its own."""
+        request = self._commit_request(self.member_id, epoch, dict.fromkeys(added, 0))
+        await self._must_be_refused(request, "of an older epoch")
+
+    async def _must_be_refused(self, request: OffsetCommitRequest, whose: str) -> None:
+        answer = await self._client.ask(request, OffsetCommitResponse, 9)
+        codes = {result.error_code for result in answer.topics[0].partitions}
+        assert ErrorCode.NONE not in codes, f"a commit {whose} was taken by {self.name}'s group"
+
+    def _check_time_is_up(self) -> None:
+        """Nobody is put out before its session ends."""
+        silent_s = self._world.loop.time() - self.heard_s
+        assert silent_s >= SESSION_S, f"{self.name} was put out {silent_s:.2f} s after it was heard"
 
     async def _leave(self) -> None:
-        request = ConsumerGroupHeartbeatRequest(group_id=self._group, member_id=self._member_id, member_epoch=-1)
+        request = ConsumerGroupHeartbeatRequest(group_id=self._group, member_id=self.member_id, member_epoch=-1)
         try:
             await self._client.ask(request, ConsumerGroupHeartbeatResponse, 1)
         except ConnectionLostError:

@@ -115,24 +115,27 @@ class TransactionalProducer:
         self.outcomes[label] = Outcome.OPEN
         self.sent[label] = set()
         touched = chance.sample(range(self._partitions), chance.randint(1, self._partitions))
-        if self._version == 1:
-            await self._add_partitions(touched)
-        for partition in touched:
+        # Too long before one of its steps: the broker aborts it meanwhile, and the rest must not go on as another.
+        pause_before = chance.randrange(len(touched) + 1) if chance.random() < 0.08 else None
+        for step, partition in enumerate(touched):
+            if step == pause_before:
+                await self._world.sleep(2 * TIMEOUT_MS / 1000)
+            if self._version == 1:
+                await self._add_partition(partition)
             await self._produce(label, partition)
-        with_offsets = chance.random() < 0.5
-        if with_offsets:
+        if chance.random() < 0.5:
             await self._commit_offset(number)
-        if chance.random() < 0.05:
-            await self._world.sleep(2 * TIMEOUT_MS / 1000)  # the broker aborts it meanwhile
+        if pause_before == len(touched):
+            await self._world.sleep(2 * TIMEOUT_MS / 1000)
         commit = chance.random() < 0.7
         await self._end(label, commit)
 
-    async def _add_partitions(self, partitions: list[int]) -> None:
+    async def _add_partition(self, partition: int) -> None:
         request = AddPartitionsToTxnRequest(
             v3_and_below_transactional_id=self.name,
             v3_and_below_producer_id=self._producer_id,
             v3_and_below_producer_epoch=self._epoch,
-            v3_and_below_topics=[AddPartitionsToTxnTopic(name=self._topic, partitions=partitions)],
+            v3_and_below_topics=[AddPartitionsToTxnTopic(name=self._topic, partitions=[partition])],
         )
         await self._asked(
             request,
@@ -203,20 +206,25 @@ class TransactionalProducer:
             producer_epoch=self._epoch,
             committed=commit,
         )
-        answer = await self._asked(request, EndTxnResponse, 5 if self._version == 2 else 3, _code)
+        self._world.good_moment()
+        # Who does not hear of the end may be an application that is restarted, and begins anew without asking again.
+        insists = self._world.chance.random() < 0.5
+        answer = await self._asked(request, EndTxnResponse, 5 if self._version == 2 else 3, _code, insists=insists)
         self.outcomes[label] = Outcome.COMMITTED if commit else Outcome.ABORTED
-        self._world.acknowledged()
+        self._world.good_moment()
         if self._version == 2:
             if (answer.producer_id, answer.producer_epoch) != (self._producer_id, self._epoch):
                 self._sequences = {}
             self._producer_id, self._epoch = answer.producer_id, answer.producer_epoch
 
-    async def _asked(self, request: Any, response: type, version: int, code_of: Any) -> Any:
-        """The answer once it is one. Raises FencedError."""
+    async def _asked(self, request: Any, response: type, version: int, code_of: Any, *, insists: bool = True) -> Any:
+        """The answer once it is one. Raises FencedError, also when the connection is lost and it does not insist."""
         while True:
             try:
                 answer = await self._client.ask(request, response, version)
-            except ConnectionLostError:
+            except ConnectionLostError as error:
+                if not insists:
+                    raise FencedError("begun anew") from error
                 await self._world.soon(0.5)
                 continue
             code = ErrorCode(code_of(answer))

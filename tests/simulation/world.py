@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import random
 import shutil
@@ -22,7 +23,7 @@ from ottla.broker.config import load_config
 from ottla.broker.runtime.timers import Timers
 from ottla.storage.background import INLINE
 
-from ..harness.faulty_files import FaultyFiles, PartlyLost
+from ..harness.faulty_files import Fault, FaultyFiles, PartlyLost
 from .network import ConnectionLostError, Link
 from .simulated_loop import LoopClock, SimulatedLoop
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from ottla.broker.clock import Clock
     from ottla.broker.config import BrokerConfig
+
+    from ..harness.faulty_files import _File
 
 THREAD_S_MAX = 0.03
 
@@ -42,11 +45,42 @@ class MortalFiles(FaultyFiles):
     """Files of a process that may be dead: what still runs of it changes nothing any more."""
 
     is_dead = False
+    _calls_left: int | None = None
+    _written_part = 0.0
 
-    def _admit(self, operation: str, name: str) -> Any:
+    def die_after(self, calls: int, written_part: float, died: Callable[[], None]) -> None:
+        """Let the process die at a call that changes the disk, so many calls from now.
+
+        Of a write, that part is done.
+        """
+        self._calls_left, self._written_part, self._died = calls, written_part, died
+
+    def _admit(self, operation: str, name: str) -> Fault | None:
         if self.is_dead:
             raise OSError(f"{operation} {name} by a process that was killed")
-        return super()._admit(operation, name)
+        if self._calls_left is None:
+            return super()._admit(operation, name)
+        self._calls_left -= 1
+        if self._calls_left >= 0:
+            return super()._admit(operation, name)
+        self.is_dead = True
+        self._died()
+        if operation == "pwrite":
+            return Fault(errno.EIO, self._written_part)
+        raise OSError(f"{operation} {name} by a process that is being killed")
+
+
+class TornByPower(PartlyLost):
+    """Many writes are torn, and a file may have its new length before its bytes: zeros stand for those."""
+
+    def content(self, file: _File) -> bytes:
+        content = super().content(file)
+        if self._chance.random() < 0.5:
+            content += bytes(max(0, len(file.content) - len(content)))
+        return content
+
+    def _arrives_whole(self) -> bool:
+        return self._chance.random() < 0.5
 
 
 class SimulatedThreads:
@@ -154,7 +188,7 @@ class World:
         self.data_dir.mkdir()
         self._options = options
         self.broker: SimulatedBroker | None = None
-        self._acknowledged = asyncio.Event()
+        self._good_moment = asyncio.Event()
 
     def run(self, story: Callable[[World], Awaitable[None]]) -> None:
         """Run the story to its end."""
@@ -205,20 +239,40 @@ class World:
         self._generation += 1
         self.data_dir = self._home / f"data-{self._generation}"
         self.data_dir.mkdir()
-        broker.files.after_power_loss(self.data_dir, loss=PartlyLost(random.Random(self.chance.random())))
+        broker.files.after_power_loss(self.data_dir, loss=TornByPower(random.Random(self.chance.random())))
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def acknowledged(self) -> None:
-        """To be called when an actor was told that something is kept: a good moment for a mishap."""
-        self._acknowledged.set()
+    def good_moment(self) -> None:
+        """To be called when an actor was told that something is kept, or asks for what takes several writes."""
+        self._good_moment.set()
 
-    async def next_acknowledgement(self) -> None:
-        """Wait until somebody is told that something is kept, but not for ever."""
-        self._acknowledged.clear()
+    async def next_good_moment(self) -> None:
+        """Wait for a good moment for a mishap, but not for ever."""
+        self._good_moment.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._acknowledged.wait(), 5.0)
+            await asyncio.wait_for(self._good_moment.wait(), 5.0)
+
+    async def die_within(self, calls: int) -> None:
+        """Wait until the broker changes its disk for the last time, that many calls from now, but not for ever.
+
+        Nothing of it reaches disk or network afterwards; it is still to be buried.
+        """
+        assert self.broker is not None
+        died = asyncio.Event()
+        self.broker.files.die_after(calls, self.chance.random(), self._silenced(self.broker, died))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(died.wait(), 5.0)
+
+    @staticmethod
+    def _silenced(broker: SimulatedBroker, died: asyncio.Event) -> Callable[[], None]:
+        def silence() -> None:
+            for link in broker.links:
+                link.die()
+            died.set()
+
+        return silence
 
     def soon(self, seconds_max: float) -> Awaitable[None]:
         """Wait for some time."""

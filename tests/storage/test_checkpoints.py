@@ -98,6 +98,10 @@ class TestPartitionMetadata:
     def test_a_folder_without_one_has_no_id(self, tmp_path):
         assert read_partition_metadata(str(tmp_path)) is None
 
+    def test_one_whose_bytes_were_lost_with_the_power_is_none(self, tmp_path):
+        (tmp_path / "partition.metadata").write_bytes(bytes(42))
+        assert read_partition_metadata(str(tmp_path)) is None
+
     @pytest.mark.parametrize(
         "content", ["version: 1\ntopic_id: AAECAwQFBgcICQoLDA0ODw", "version: 0", "version: 0\ntopic_id: ???", "what"]
     )
