@@ -27,8 +27,6 @@ _LOG4J_VERSION = "2.25.2"
 _COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-dependencies"
 _CLUSTER_ID = "Y29tcGF0LXN1aXRlLTAwMQ"
 _HEAP = os.environ.get("KAFKA_HEAP", "512m")
-# Eligible leader replicas mean nothing on one node, but make min.insync.replicas look as if somebody had set it.
-_FEATURES = ("--feature", "eligible.leader.replicas.version=0")
 _FETCH_TIMEOUT_S = 600
 _START_TIMEOUT_S = 120
 _FORMAT_TIMEOUT_S = 120
@@ -147,7 +145,7 @@ class KafkaProcess(BrokerProcess):
         (self.home / "log4j2.properties").write_text(_LOG4J)
         properties = {
             "process.roles": "broker,controller",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
             "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
             "controller.listener.names": "CONTROLLER",
@@ -157,7 +155,7 @@ class KafkaProcess(BrokerProcess):
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
         tool = ["java", "-XX:TieredStopAtLevel=1", "-cp", jars, "kafka.tools.StorageTool", "format"]
         done = subprocess.run(
-            [*tool, "-t", _CLUSTER_ID, "-c", str(self._properties), *_FEATURES],
+            [*tool, "--standalone", "-t", _CLUSTER_ID, "-c", str(self._properties)],
             capture_output=True,
             text=True,
             timeout=_FORMAT_TIMEOUT_S,

@@ -37,5 +37,5 @@ def handle(request: ApiVersionsRequest, context: RequestContext, services: Servi
         api_keys=services.apis,
         supported_features=supported_features(context.api_version),
         finalized_features_epoch=services.metadata.last_offset,
-        finalized_features=finalized_features(image.features),
+        finalized_features=finalized_features(image.features, services.metadata.kraft_version),
     )

@@ -155,6 +155,11 @@ class ClusterMetadata:
         """The offset of the newest record whose effect is in the image."""
         return self.image.last_offset
 
+    @property
+    def kraft_version(self) -> int:
+        """The level of `kraft.version`: 1 where the voters are records of the log, else 0."""
+        return self._log.reader.kraft.version
+
     def quorum(self) -> QuorumView:
         """The quorum of the log, as DescribeQuorum tells it."""
         record = self._log.reader.kraft.voters

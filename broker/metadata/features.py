@@ -3,7 +3,7 @@
 A cluster formatted here gets the levels that Apache Kafka 4.3 would give it, so that Kafka itself, started on the
 directory one day, offers everything it has. Clients learn only of features whose protocols are served: a client that
 sees `group.version` 1 sends ConsumerGroupHeartbeat, so the level in the log alone must not invite it.
-`eligible.leader.replicas.version` is left at 0: with one replica nobody else is ever eligible.
+`kraft.version` is none of these records: its level is that of the quorum (`kraft_state.py`), and it is told like them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...protocol.messages.api_versions import FinalizedFeatureKey, SupportedFeatureKey
+from .kraft_state import KRAFT_VERSION, KRAFT_VERSION_HIGHEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 METADATA_VERSION: Final = "metadata.version"
 ELIGIBLE_LEADER_REPLICAS: Final = "eligible.leader.replicas.version"
 TRANSACTION_VERSION: Final = "transaction.version"
+
+
+_FIRST_VERSION_WITH_RANGES_FROM_0: Final = 4
 
 
 class Feature(NamedTuple):
@@ -34,7 +38,7 @@ FEATURES: Final = {
     feature.name: feature
     for feature in (
         Feature(METADATA_VERSION, 7, 30, 30, is_served=True),
-        Feature(ELIGIBLE_LEADER_REPLICAS, 0, 1, 0, is_served=False),
+        Feature(ELIGIBLE_LEADER_REPLICAS, 0, 1, 1, is_served=True),
         Feature("group.version", 0, 1, 1, is_served=True),
         Feature("share.version", 0, 1, 1, is_served=False),
         Feature("streams.version", 0, 1, 1, is_served=False),
@@ -79,17 +83,19 @@ def _way_out(feature: Feature, level: int) -> str:
 
 def supported_features(api_version: int) -> list[SupportedFeatureKey]:
     """What ApiVersions lists as supported; below version 4 a range that starts at 0 is left out (KIP-584, KIP-1022)."""
+    served = [(feature.name, feature.lowest, feature.highest) for feature in FEATURES.values() if feature.is_served]
     return [
-        SupportedFeatureKey(name=feature.name, min_version=feature.lowest, max_version=feature.highest)
-        for feature in FEATURES.values()
-        if feature.is_served and (api_version >= 4 or feature.lowest > 0)
+        SupportedFeatureKey(name=name, min_version=lowest, max_version=highest)
+        for name, lowest, highest in (*served, (KRAFT_VERSION, 0, KRAFT_VERSION_HIGHEST))
+        if api_version >= _FIRST_VERSION_WITH_RANGES_FROM_0 or lowest > 0
     ]
 
 
-def finalized_features(finalized: Mapping[str, int]) -> list[FinalizedFeatureKey]:
-    """What ApiVersions lists as finalized, of the levels that the log holds."""
+def finalized_features(finalized: Mapping[str, int], kraft_version: int) -> list[FinalizedFeatureKey]:
+    """What ApiVersions lists as finalized, of the levels that the log holds; a level of 0 is none."""
+    served = [(name, level) for name, level in finalized.items() if name in FEATURES and FEATURES[name].is_served]
     return [
         FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
-        for name, level in finalized.items()
-        if name in FEATURES and FEATURES[name].is_served
+        for name, level in (*served, (KRAFT_VERSION, kraft_version))
+        if level
     ]

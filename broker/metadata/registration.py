@@ -9,7 +9,7 @@ changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.stored import metadata as stored
 from .features import ELIGIBLE_LEADER_REPLICAS, FEATURES
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .partition_image import PartitionImage, TopicImage
 
 FENCED = 1
+MIN_INSYNC_REPLICAS: Final = "min.insync.replicas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def first_feature_records(formatted: Sequence[Message], min_insync_replicas: int
         if feature.new_cluster_level > 0
     ]
     if levels_of(records).get(ELIGIBLE_LEADER_REPLICAS, 0) > 0:
-        records += config_records(ResourceType.BROKER, "", {"min.insync.replicas": str(min_insync_replicas)})
+        records += config_records(ResourceType.BROKER, "", {MIN_INSYNC_REPLICAS: str(min_insync_replicas)})
     return records
 
 

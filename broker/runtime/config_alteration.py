@@ -14,8 +14,10 @@ from ..config.changes import Change, Operation, changed_texts
 from ..config.keys import ConfigType, UpdateMode
 from ..config.resource_validation import check_client_metrics, check_group, check_topic
 from ..config.validators import ConfigRequestError, ConfigValueError
+from ..metadata.features import ELIGIBLE_LEADER_REPLICAS
 from ..metadata.image import ResourceType
 from ..metadata.refusal import Refused
+from ..metadata.registration import MIN_INSYNC_REPLICAS
 from ..metadata.topic_names import problem_with as problem_with_topic
 from .dynamic_config import problem_with
 
@@ -138,15 +140,23 @@ def _check_broker(name: str, result: Mapping[str, str], texts: Mapping[str, str 
         if problem is not None:
             raise ConfigRequestError(problem)
     _check_together(name, result, services)
+    _check_min_insync_replicas(name, texts, services)
+
+
+def _check_min_insync_replicas(name: str, texts: Mapping[str, str | None], services: Services) -> None:
+    """With eligible leader replicas it is set for the whole cluster, and always set (KIP-966)."""
+    if MIN_INSYNC_REPLICAS not in texts or not services.metadata.image.features.get(ELIGIBLE_LEADER_REPLICAS):
+        return
+    if name:
+        raise ConfigValueError(f"Broker-level {MIN_INSYNC_REPLICAS} cannot be altered while ELR is enabled.")
+    if texts[MIN_INSYNC_REPLICAS] is None:
+        raise ConfigValueError(f"Cluster-level {MIN_INSYNC_REPLICAS} cannot be removed while ELR is enabled.")
 
 
 def _check_broker_keys(asked: Mapping[str, str], *, for_all_brokers: bool) -> None:
     for key in asked:
         if key.startswith("listener.name."):
             raise ConfigRequestError(f"{key}: settings of one listener are not there yet")
-        if broker_key(key) is None:
-            # Kafka takes such a key for a plug-in's and keeps it; here nothing would ever read it.
-            raise ConfigValueError(f"Unknown config name: {key}")
     _refuse_some(asked, lambda key: not key.is_dynamic, "Cannot update these configs dynamically")
     _refuse_some(
         asked,

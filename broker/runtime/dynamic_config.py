@@ -76,7 +76,7 @@ def problem_with(name: str, text: str) -> str | None:
     """Why a running broker cannot take this value, or None."""
     key = broker_key(name)
     if key is None:
-        return f"Unknown config name: {name}"
+        return None  # As in Kafka, which takes it for a plug-in's: it is kept and shown, and nobody reads it.
     if name in _BOUND_AT_START:
         return f"{name} cannot change while the broker runs yet"
     if not key.is_dynamic:

@@ -47,7 +47,7 @@ def _check(change: Change, known: dict[str, str]) -> None:
         name = Operation(change.operation).name
         raise Refused(ErrorCode.INVALID_REQUEST, f"{name} operation is not allowed for the BROKER_LOGGER resource")
     if change.operation not in (Operation.SET, Operation.DELETE):
-        raise Refused(ErrorCode.INVALID_REQUEST, f"Unknown operation type {change.operation} is not allowed")
+        raise Refused(ErrorCode.UNKNOWN_SERVER_ERROR, None)
     if change.name not in known:
         raise Refused(ErrorCode.INVALID_CONFIG, f"Logger {change.name} does not exist!")
     if change.operation == Operation.DELETE and change.name == ROOT:

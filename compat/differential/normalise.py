@@ -4,9 +4,9 @@
    broker has, are left out.
 2. Ids that a broker makes up (topics, producers, members, fetch sessions, the cluster) become what they stand for,
    or numbers in the order of their appearance.
-   So do offsets of the metadata log, one of which is the epoch of the finalized features.
+   So do offsets and leader epochs of the metadata log; one of the offsets is the epoch of the finalized features.
 3. Timestamps of now become <now>, and such in messages <time>; times long ago stay.
-4. The port that the broker listens on becomes <port>.
+4. The port that the broker listens on becomes <port>, and where its controller does <controller>.
 5. Arrays that Kafka fills from a hash map are sorted: UNORDERED says which. Fetch answers that come back to a topic
    are shown with all of it in one place: clients read them partition by partition.
 6. What documents a configuration is each broker's own prose: only whether it is there counts.
@@ -91,7 +91,10 @@ UNORDERED = frozenset(
 _TIMES = frozenset({"base_timestamp", "last_caught_up_timestamp", "last_fetch_timestamp", "last_timestamp",
                     "log_append_time_ms", "max_timestamp", "timestamp", "transaction_start_time_ms"})  # fmt: skip
 # What is where in the metadata log, which holds other records for each broker's own start.
-_OF_THE_METADATA_LOG = frozenset({"ReplicaState.log_end_offset", "ResponsePartitionData.high_watermark"})
+_OF_THE_METADATA_LOG = frozenset(
+    {"ReplicaState.log_end_offset", "ResponsePartitionData.high_watermark", "ResponsePartitionData.leader_epoch"}
+)
+_OF_THE_CONTROLLER = frozenset({"Listener.host", "Listener.port"})
 _NEAR_MS = 3_600_000
 _TIME = re.compile(r"-922337\d{13}\b|\b\d{13}\b")
 _DAYS_MS = 5 * 86_400_000
@@ -125,6 +128,8 @@ class Normaliser:
     def _field(self, owner: str, field: FieldSpec, value: Any, version: int) -> Any:
         if f"{owner}.{field.name}" in _OF_THE_METADATA_LOG and value > 0:
             return "<offset>"
+        if f"{owner}.{field.name}" in _OF_THE_CONTROLLER:
+            return "<controller>"
         if not field.is_array or value is None:
             return self._value(field, value, version)
         entries = [self._value(field, entry, version) for entry in value if not self._is_of_another(entry)]

@@ -87,10 +87,17 @@ class ConfigBroker:
             commits=CommitBarrier(),
             apis=[],
         )
+        self._first_configs = {resource: dict(texts) for resource, texts in self.metadata.image.configs.items()}
         self.changes: list[BrokerConfig] = []
         self._dynamic = DynamicConfig(self.services, self.changes.append)
         self._dynamic.apply()
         self.metadata.listeners.append(self._dynamic)
+
+    @property
+    def altered(self) -> dict[tuple[int, str], dict[str, str]]:
+        """The configs of each resource that has others than a new cluster begins with."""
+        configs = self.metadata.image.configs
+        return {resource: texts for resource, texts in configs.items() if texts != self._first_configs.get(resource)}
 
     def create_topic(self, name: str, **configs: str) -> None:
         """Create a topic; keys are given with underscores for dots."""

@@ -72,8 +72,11 @@ def what_is_not_valid(w):
 
 def an_unknown_operation(w):
     topic = w.topic()
-    yield _request(_resource(TOPIC, topic.name, ("retention.ms", 4, "1")))
-    yield _request(_resource(TOPIC, topic.name, ("retention.ms", -1, "1")))
+    valid, wrong = ("retention.ms", SET, "1"), ("retention.ms", 4, "1")
+    # Apache Kafka's controller resigns over it and is elected anew, so this is asked once only.
+    yield _request(_resource(TOPIC, topic.name, wrong), _resource(TOPIC, w.topic("u").name, valid))
+    yield _request(_resource(BROKER, "1", wrong), _resource(BROKER, "", ("log.retention.ms", -1, "1")))
+    yield _request(_resource(LOGGER, "1", ("root", 9, "INFO")))
 
 
 def the_same_key_twice(w):
@@ -147,6 +150,27 @@ def what_a_broker_cannot_change(w):
     for key, value in (("node.id", "2"), ("log.dirs", "/x"), ("log.retention.ms", "soon"), ("no.such.key", "1")):
         yield _request(_resource(BROKER, "1", (key, SET, value)), validate_only=True)
         yield _request(_resource(BROKER, "", (key, SET, value)), validate_only=True)
+
+
+@alone
+def a_key_that_no_broker_knows(w):
+    for name in ("1", ""):
+        yield _request(_resource(BROKER, name, ("no.such.key", SET, "a")))
+        w.settle()
+        yield _now(BROKER, name, "no.such.key")
+        yield _request(_resource(BROKER, name, ("no.such.key", APPEND, "b")))
+        yield _request(_resource(BROKER, name, ("no.such.key", DELETE, None)))
+        w.settle()
+        yield _now(BROKER, name, "no.such.key")
+
+
+@alone
+def the_least_of_replicas_in_sync(w):
+    for name in ("1", ""):
+        for how, value in ((SET, "2"), (SET, "1"), (SET, "0"), (DELETE, None)):
+            yield _request(_resource(BROKER, name, ("min.insync.replicas", how, value)))
+            w.settle()
+            yield _now(BROKER, name, "min.insync.replicas")
 
 
 @alone

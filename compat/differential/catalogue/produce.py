@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from ottla.protocol.compression import Compression
+from ottla.protocol.compression import Compression, compress
 from ottla.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from ottla.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from ottla.protocol.records import Record, RecordHeader, build_batch
@@ -132,6 +132,7 @@ def lengths_that_lie(w):
         lying = batch(b"one")
         lying[8:12] = struct.pack(">i", length)
         yield produce_request(topic, lying)
+        yield produce_request(topic, batch(b"one") + lying)
 
 
 def old_formats(w):
@@ -163,6 +164,54 @@ def _with_checksum(records):
 
     records[17:21] = crc32c(memoryview(records)[21:]).to_bytes(4, "big")
     return records
+
+
+@versions("13+")
+def compressed_bytes_that_are_broken(w):
+    topic = w.topic()
+    for codec in _CODECS:
+        for block in (b"", b"\x00" * 20, b"nonsense"):
+            yield produce_request(topic, _compressed(block, codec))
+        whole = bytes(batch(b"one" * 50, b"two" * 50, compression=codec))[61:]
+        for block in (whole[:-1], whole[: len(whole) // 2], whole + b"\x00"):
+            yield produce_request(topic, _compressed(block, codec))
+
+
+@versions("13+")
+def compressed_records_that_are_broken(w):
+    topic = w.topic()
+    one = bytes(batch(b"one"))[61:]
+    for codec in _CODECS:
+        for plain, count in ((one[:-1], 1), (one, 2), (one + one, 1), (one + b"\x00", 1), (b"\x7f" + one[1:], 1)):
+            yield produce_request(topic, _compressed(compress(codec, plain), codec, count))
+
+
+@versions("13+")
+def broken_zstd(w):
+    topic = w.topic()
+    whole = bytes(batch(b"one" * 50, b"two" * 50, compression=Compression.ZSTD))[61:]
+    for block in (b"", b"nonsense", whole[:-1], whole[: len(whole) // 2], whole + b"\x00"):
+        yield produce_request(topic, _compressed(block, Compression.ZSTD))
+    yield produce_request(topic, _compressed(compress(Compression.ZSTD, b"\x7f"), Compression.ZSTD))
+
+
+@versions("13+")
+def records_that_are_broken(w):
+    topic = w.topic()
+    one = bytes(batch(b"one"))[61:]
+    for plain, count in ((one[:-1], 1), (one + one, 1), (one + b"\x00", 1), (b"\x7f" + one[1:], 1), (b"\x01" * 40, 1)):
+        yield produce_request(topic, _compressed(plain, Compression.NONE, count))
+
+
+_CODECS = (Compression.GZIP, Compression.SNAPPY, Compression.LZ4)
+
+
+def _compressed(block, codec, count=1):
+    """A batch whose header is right and whose records are what is given."""
+    head = bytearray(bytes(batch(*[b"x"] * count))[:61])
+    head[8:12] = struct.pack(">i", 49 + len(block))
+    head[22] |= codec
+    return _with_checksum(head + block)
 
 
 def every_compression(w):

@@ -97,7 +97,7 @@ def test_the_broker_and_a_subscription(broker):
 )
 def test_what_is_refused(broker, wanted, code, message):
     assert alter_all(broker, wanted) == [(code, message)]
-    assert broker.metadata.image.configs == {(TOPIC, "t"): {"retention.ms": "1", "flush.ms": "2"}}
+    assert broker.altered == {(TOPIC, "t"): {"retention.ms": "1", "flush.ms": "2"}}
 
 
 def test_a_resource_named_twice_is_refused_twice(broker):

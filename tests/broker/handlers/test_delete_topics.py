@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ottla.broker.handlers import delete_topics
+from ottla.broker.metadata.image import ResourceType
 from ottla.protocol.compiler import decode, encode
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
@@ -107,4 +108,4 @@ def test_a_deleted_topic_stays_deleted(broker):
     ask(broker, topics=[DeleteTopicState(name="a")])
     broker.crash()
     assert not broker.metadata.image.topics_by_name
-    assert not broker.metadata.image.configs
+    assert not broker.metadata.image.configs_of(ResourceType.TOPIC, "a")

@@ -74,7 +74,7 @@ def test_validate_only_changes_nothing(broker):
     assert alter(broker, TOPIC, "t", ("flush.ms", SET, "5"), validate_only=True) == (0, None)
     assert alter(broker, BROKER, "1", ("max.connections", SET, "5"), validate_only=True) == (0, None)
     assert alter(broker, TOPIC, "t", ("flush.ms", SET, "x"), validate_only=True)[0] == INVALID_CONFIG
-    assert not broker.metadata.image.configs
+    assert not broker.altered
 
 
 def test_one_bad_value_keeps_the_good_ones_of_its_resource_out_and_no_others(broker):
@@ -89,7 +89,7 @@ def test_one_bad_value_keeps_the_good_ones_of_its_resource_out_and_no_others(bro
         (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic 'nosuch' does not exist."),
         (INVALID_REQUEST, "Cannot update these configs dynamically: [log.dirs]"),
     ]
-    assert broker.metadata.image.configs == {(TOPIC, "t"): {"flush.ms": "5"}}
+    assert broker.altered == {(TOPIC, "t"): {"flush.ms": "5"}}
 
 
 def test_a_resource_named_twice_is_refused_twice(broker):
@@ -125,13 +125,12 @@ def test_a_resource_named_twice_is_refused_twice(broker):
             "Tiered Storage functionality is disabled in the broker. "
             "Topic cannot be configured with remote log storage.",
         ),
-        # Kafka's answer to this one is UNKNOWN_SERVER_ERROR.
-        ([("retention.ms", 9, "1")], INVALID_REQUEST, "Unknown operations type 9"),
+        ([("retention.ms", 9, "1")], ErrorCode.UNKNOWN_SERVER_ERROR, None),
     ],
 )
 def test_what_no_topic_may_have(broker, operations, code, message):
     assert alter(broker, TOPIC, "t", *operations) == (code, message)
-    assert not broker.metadata.image.configs
+    assert not broker.altered
 
 
 @pytest.mark.parametrize(
@@ -199,8 +198,7 @@ def test_resources_that_cannot_be_altered(broker, resource_type, name, code, mes
             "Config value append is not allowed for config key: num.io.threads",
         ),
         ("1", ("nope.key", APPEND, "9"), INVALID_CONFIG, "Unknown config name: nope.key"),
-        # Kafka takes these: a plug-in might read the one, and the others are there.
-        ("1", ("nope.key", SET, "9"), INVALID_CONFIG, "Unknown config name: nope.key"),
+        # Kafka takes these: it has what they ask for.
         (
             "1",
             ("max.connection.creation.rate", SET, "9"),
@@ -243,7 +241,44 @@ def test_resources_that_cannot_be_altered(broker, resource_type, name, code, mes
 )
 def test_what_a_running_broker_does_not_take(broker, name, operation, code, message):
     assert alter(broker, BROKER, name, operation) == (code, message)
-    assert not broker.metadata.image.configs
+    assert not broker.altered
+
+
+def test_a_key_that_nobody_knows_is_kept_as_a_plug_ins(broker):
+    for name in ("1", ""):
+        assert alter(broker, BROKER, name, ("nope.key", SET, "9")) == (0, None)
+        assert configs(broker, BROKER, name)["nope.key"] == "9"
+    assert "nope.key" in broker.services.config.layers.dynamic_broker
+    assert alter(broker, BROKER, "1", ("nope.key", DELETE, None)) == (0, None)
+    assert not configs(broker, BROKER, "1")
+
+
+def test_an_unknown_operation_fails_all_that_goes_to_the_controller(broker):
+    topics = resource(TOPIC, "t", ("flush.ms", 9, "1")), resource(TOPIC, "u", ("flush.ms", SET, "1"))
+    brokers = resource(BROKER, "1", ("max.connections", SET, "7")), resource(BROKER, "", ("max.connections", 9, "7"))
+    assert alter_all(broker, *topics, *brokers) == [
+        (ErrorCode.UNKNOWN_SERVER_ERROR, None),
+        (ErrorCode.UNKNOWN_SERVER_ERROR, None),
+        (ErrorCode.UNKNOWN_SERVER_ERROR, None),
+        (INVALID_REQUEST, "Unknown operations type 9"),
+    ]
+    assert not broker.altered
+
+
+def test_with_eligible_leader_replicas_the_minimum_in_sync_is_the_whole_clusters(broker):
+    key = "min.insync.replicas"
+    for operation in ((key, SET, "2"), (key, DELETE, None)):
+        assert alter(broker, BROKER, "1", operation) == (
+            INVALID_CONFIG,
+            "Broker-level min.insync.replicas cannot be altered while ELR is enabled.",
+        )
+    assert alter(broker, BROKER, "", (key, SET, "2")) == (0, None)
+    assert alter(broker, BROKER, "", (key, DELETE, None)) == (
+        INVALID_CONFIG,
+        "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.",
+    )
+    broker.metadata.image.features["eligible.leader.replicas.version"] = 0
+    assert alter(broker, BROKER, "1", (key, SET, "1")) == alter(broker, BROKER, "", (key, DELETE, None)) == (0, None)
 
 
 def test_deleting_what_was_never_set_is_no_error(broker):

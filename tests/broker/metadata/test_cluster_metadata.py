@@ -27,6 +27,7 @@ class TestStart:
         image = broker.metadata.image
         assert image.features == {
             "metadata.version": 30,
+            "eligible.leader.replicas.version": 1,
             "group.version": 1,
             "share.version": 1,
             "streams.version": 1,

@@ -163,6 +163,7 @@ class TestKafkasOwnTool:
         assert not complaints
         written = dumped_records(done.out)
         assert [record["type"] for record in written if record["type"] != "FEATURE_LEVEL_RECORD"] == [
+            "CONFIG_RECORD",
             "REGISTER_BROKER_RECORD",
             "TOPIC_RECORD",
             "CONFIG_RECORD",

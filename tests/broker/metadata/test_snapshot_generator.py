@@ -207,7 +207,7 @@ class TestRetention:
     def broker(self, tmp_path):
         """Small segments, so that giving up a snapshot gives up segments too."""
         broker = MetadataBroker(
-            tmp_path, [*BY_BYTES, "metadata.max.retention.bytes=6000", "metadata.max.retention.ms=100000"]
+            tmp_path, [*BY_BYTES, "metadata.max.retention.bytes=7000", "metadata.max.retention.ms=100000"]
         )
         broker.log.update_config(
             LogConfig(segment_bytes=1500, retention_ms=-1, cleanup_policy=frozenset(), file_delete_delay_ms=60_000)

@@ -35,9 +35,9 @@ def test_what_another_broker_wrote_and_this_one_cannot_use_is_left_out_with_a_wa
     with caplog.at_level(logging.WARNING):
         config = with_stored(load_config(), stored)
     assert (config.max_connections, config.num_partitions) == (5, 1)
-    assert config.layers.dynamic_default == {"max.connections": "5"}
+    assert config.layers.dynamic_default == {"max.connections": "5", "nope": "1"}
     assert config.layers.dynamic_broker == {}
-    named = {"nope", "max.connection.creation.rate", "log.retention.ms", "num.partitions"}
+    named = {"max.connection.creation.rate", "log.retention.ms", "num.partitions"}
     assert {name for name in named for record in caplog.records if f"of {name} " in record.getMessage()} == named
 
 
