@@ -1,7 +1,8 @@
 """Writes the encoder of one message version as straight-line Python.
 
 An encoder takes `(message, write)` and calls `write` with each piece of bytes in order, so that record batches
-travel from where they are to the socket without being copied into the rest of the response.
+travel from where they are to the socket without being copied into the rest of the response. The elements of an array
+are encoded where the array is: a call for each would cost a tenth of the whole.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import struct
 from .errors import ProtocolError
 from .primitives import SMALL_UVARINTS, uvarint
 from .schema import FRESH, FieldSpec, Struct
-from .source import FIXED_FORMATS, FIXED_SIZES, Source, is_flexible, tagged_fields
+from .source import FIXED_FORMATS, FIXED_SIZES, Source, is_flexible, is_inline, tagged_fields
 
 _STRING_BYTES_MAX = 0x7FFF
 
@@ -22,11 +23,17 @@ def write_encoder(source: Source, kind: type[Struct], version: int, flexible: bo
     if name in source.scope:
         return name
     source.scope[name] = None
-    for spec in kind.fields:
-        if spec.struct is not None and version in spec.versions:
-            write_encoder(source, spec.struct, version, flexible)
+    _write_called(source, kind, version, flexible)
     _StructEncoder(source, kind, version, flexible).write(name)
     return name
+
+
+def _write_called(source: Source, kind: type[Struct], version: int, flexible: bool) -> None:
+    """Add the encoders that the one of `kind` calls."""
+    for spec in kind.fields:
+        if spec.struct is not None and version in spec.versions:
+            write = _write_called if is_inline(spec, flexible) else write_encoder
+            write(source, spec.struct, version, flexible)
 
 
 def not_in_version(field: str, version: int) -> ProtocolError:
@@ -39,12 +46,19 @@ def too_long(text: str) -> ProtocolError:
     return ProtocolError(f"a string of {len(text)} characters is longer than {_STRING_BYTES_MAX} bytes")
 
 
+def _length_code(spec: FieldSpec) -> str:
+    return "h" if spec.wire == "string" and not spec.is_array else "i"
+
+
 class _StructEncoder:
-    def __init__(self, source: Source, kind: type[Struct], version: int, flexible: bool) -> None:
+    """Writes the code for one struct; `name` is the variable that holds it."""
+
+    def __init__(self, source: Source, kind: type[Struct], version: int, flexible: bool, name: str = "self") -> None:
         self.source = source
         self.kind = kind
         self.version = version
         self.flexible = flexible
+        self.name = name
         source.scope.update(
             not_in_version=not_in_version,
             too_long=too_long,
@@ -55,18 +69,21 @@ class _StructEncoder:
 
     def write(self, name: str) -> None:
         source = self.source
-        source.line(f"def {name}(self, write):")
+        source.line(f"def {name}({self.name}, write):")
         source.depth += 1
+        self._body()
+        source.line("return")
+        source.depth -= 1
+
+    def _body(self) -> None:
         for spec in self.kind.fields:
             if self.version not in spec.versions:
                 self._refuse_what_is_lost(spec)
             elif not (self.flexible and spec.tag is not None):
-                self._field(spec, f"self.{spec.name}")
+                self._field(spec, f"{self.name}.{spec.name}")
         if self.flexible:
             self._tagged_section()
         self._flush()
-        source.line("return")
-        source.depth -= 1
 
     def _refuse_what_is_lost(self, spec: FieldSpec) -> None:
         if spec.ignorable:
@@ -76,9 +93,9 @@ class _StructEncoder:
 
     def _differs(self, spec: FieldSpec) -> str:
         """An expression: whether the field holds anything but its default."""
-        value = f"self.{spec.name}"
+        value = f"{self.name}.{spec.name}"
         if spec.is_array and spec.default is FRESH:
-            return f"{value} is None or len({value}) > 0"
+            return f"{value} is None or {value}"
         if spec.struct is not None and not spec.is_array:
             blank = self.source.constant("blank", spec.struct())
             if self.version in spec.nullable or spec.default is FRESH:
@@ -90,9 +107,14 @@ class _StructEncoder:
     def _flush(self) -> None:
         run = self.source.take_run()
         if run is not None:
-            layout, targets = run
-            packer = self.source.constant("pack", layout.pack)
-            self.source.line(f"write({packer}({', '.join(targets)}))")
+            self.source.line(f"write({self._packed(run)})")
+
+    def _packed(self, run: tuple[struct.Struct, list[str]]) -> str:
+        """An expression: the bytes of a run."""
+        layout, targets = run
+        if not targets:
+            return repr(layout.pack())
+        return f"{self.source.constant('pack', layout.pack)}({', '.join(targets)})"
 
     def _field(self, spec: FieldSpec, value: str) -> None:
         if spec.is_array:
@@ -104,46 +126,62 @@ class _StructEncoder:
         else:
             self._bytes_like(spec, value)
 
-    def _length(self, spec: FieldSpec, expression: str, nullable_value: str | None) -> None:
+    def _length(self, spec: FieldSpec, expression: str, nullable_value: str | None = None) -> None:
         """Write a length; where `nullable_value` may be None, null."""
-        source = self.source
         if is_flexible(spec, self.version, self.flexible):
-            self._compact_length(expression, nullable_value)
+            null = "" if nullable_value is None else f"0 if {nullable_value} is None else "
+            self._compact_length(f"{null}{expression} + 1")
             return
-        short = spec.wire == "string" and not spec.is_array
         target = expression if nullable_value is None else f"-1 if {nullable_value} is None else {expression}"
-        source.add_to_run("h" if short else "i", target)
+        self.source.add_to_run(_length_code(spec), target)
         self._flush()
 
-    def _compact_length(self, expression: str, nullable_value: str | None) -> None:
-        """One more than the length, in the bytes of what stands before it while it fits one byte, as nearly always."""
+    def _compact_length(self, expression: str) -> None:
+        """A varint, in the bytes of what stands before it while it fits one byte, as nearly always."""
         source = self.source
         count = source.fresh_name("count")
-        null = "" if nullable_value is None else f"0 if {nullable_value} is None else "
-        source.line(f"{count} = {null}{expression} + 1")
+        source.line(f"{count} = {expression}")
         run = source.take_run()
         if run is None:
             source.line(f"write(small_uvarints[{count}] if {count} < 128 else uvarint({count}))")
             return
         layout, targets = run
-        together = struct.Struct(layout.format + "B")
-        packers = source.constant("pack", together.pack), source.constant("pack", layout.pack)
-        values = "".join(f"{target}, " for target in targets)
-        source.line(f"if {count} < 128: write({packers[0]}({values}{count}))")
+        together = struct.Struct(layout.format + "B"), [*targets, count]
+        source.line(f"if {count} < 128: write({self._packed(together)})")
         source.line("else:")
-        source.line(f"    write({packers[1]}({values.removesuffix(', ')}))")
+        source.line(f"    write({self._packed(run)})")
         source.line(f"    write(uvarint({count}))")
 
     def _bytes_like(self, spec: FieldSpec, value: str) -> None:
+        if self.version not in spec.nullable:
+            self._present_bytes(spec, value)
+            return
         source = self.source
-        nullable = self.version in spec.nullable
+        run = source.take_run()
+        source.put_back(run)
+        if is_flexible(spec, self.version, self.flexible):
+            source.add_to_run("x", None)
+        else:
+            source.add_to_run(_length_code(spec), "-1")
+        source.line(f"if {value} is None:")
+        source.depth += 1
+        self._flush()
+        source.depth -= 1
+        source.put_back(run)
+        source.line("else:")
+        source.depth += 1
+        self._present_bytes(spec, value)
+        source.depth -= 1
+
+    def _present_bytes(self, spec: FieldSpec, value: str) -> None:
+        source = self.source
         data = source.fresh_name("data")
-        encoded = f"{value}.encode()" if spec.wire == "string" else value
-        source.line(f"{data} = None if {value} is None else {encoded}" if nullable else f"{data} = {encoded}")
         if spec.wire == "string":
-            guard = f"{data} is not None and " if nullable else ""
-            source.line(f"if {guard}len({data}) > {_STRING_BYTES_MAX}: raise too_long({value})")
-        self._length(spec, f"len({data})", data if nullable else None)
+            source.line(f"{data} = {value}.encode()")
+            source.line(f"if len({data}) > {_STRING_BYTES_MAX}: raise too_long({value})")
+        else:
+            source.line(f"{data} = {value}")
+        self._length(spec, f"len({data})")
         source.line(f"if {data}: write({data})")
 
     def _array(self, spec: FieldSpec, value: str) -> None:
@@ -160,7 +198,9 @@ class _StructEncoder:
             item = source.fresh_name("item")
             source.line(f"for {item} in {items}:" if not nullable else f"for {item} in {items} or ():")
             source.depth += 1
-            if spec.struct is not None:
+            if spec.struct is not None and is_inline(spec, self.flexible):
+                _StructEncoder(source, spec.struct, self.version, self.flexible, item)._body()
+            elif spec.struct is not None:
                 source.line(f"encode_{spec.struct.__name__}({item}, write)")
             else:
                 one = FieldSpec(spec.wire, "0+", "")
@@ -194,7 +234,8 @@ class _StructEncoder:
             return
         source.line(f"if not ({' or '.join(self._differs(spec) for spec in known)}):")
         source.line("    write(b'\\0')")
-        source.line("    return")
+        source.line("else:")
+        source.depth += 1
         source.line("tags = []")
         for spec in known:
             self._tagged_field(spec)
@@ -203,6 +244,7 @@ class _StructEncoder:
         source.line("    write(uvarint(tag))")
         source.line("    write(uvarint(sum(map(len, pieces))))")
         source.line("    for piece in pieces: write(piece)")
+        source.depth -= 1
 
     def _only_tagged_field(self, spec: FieldSpec) -> None:
         """One field of fixed size: what stands before it is known."""
@@ -212,7 +254,7 @@ class _StructEncoder:
         source.line(f"if {self._differs(spec)}:")
         source.line(f"    write({source.constant('head', head)})")
         packer = source.constant("pack", struct.Struct(">" + FIXED_FORMATS[spec.wire]).pack)
-        source.line(f"    write({packer}(self.{spec.name}))")
+        source.line(f"    write({packer}({self.name}.{spec.name}))")
         source.line("else:")
         source.line("    write(b'\\0')")
 
@@ -224,7 +266,7 @@ class _StructEncoder:
         source.depth += 1
         source.line(f"{pieces} = []")
         source.line(f"{outer}, write = write, {pieces}.append")
-        self._field(spec, f"self.{spec.name}")
+        self._field(spec, f"{self.name}.{spec.name}")
         self._flush()
         source.line(f"write = {outer}")
         source.line(f"tags.append(({spec.tag}, {pieces}))")

@@ -69,6 +69,12 @@ class Source:
         self._formats, self._targets = [], []
         return layout, targets
 
+    def put_back(self, run: tuple[struct.Struct, list[str]] | None) -> None:
+        """Begin a run with one that was taken: another branch of the code has it too."""
+        if run is not None:
+            layout, targets = run
+            self._formats, self._targets = [layout.format[1:]], list(targets)
+
     def execute(self) -> dict[str, Any]:
         """Run the module; its text stays visible to tracebacks."""
         text = "\n".join(self.lines) + "\n"
@@ -88,6 +94,11 @@ def tagged_fields(kind: type[Struct], version: int, flexible: bool) -> list[Fiel
         return []
     found = [spec for spec in kind.fields if spec.tag is not None and version in spec.versions]
     return sorted(found, key=lambda spec: spec.tag or 0)
+
+
+def is_inline(spec: FieldSpec, message_is_flexible: bool) -> bool:
+    """Whether the code for the structs of an array stands within the loop over them, not in a function."""
+    return spec.is_array and not (message_is_flexible and spec.tag is not None)
 
 
 def minimal_size(kind: type[Struct], version: int, flexible: bool) -> int:
