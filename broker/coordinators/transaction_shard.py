@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NO_TIMEOUT_MS: Final = 2_147_483_647
 """A transaction with this timeout belongs to a two-phase commit (KIP-939), which is never aborted by time."""
 
-
+_ONGOING: Final = TransactionState.ONGOING
 TOMBSTONE_BATCH_BYTES: Final = 16_384
 _TOMBSTONE_OVERHEAD_BYTES: Final = 20
 
@@ -68,7 +68,7 @@ class TransactionShard:
         transaction.metadata = metadata
         transaction.pending_state = None
         transaction.markers_left = set(metadata.partitions) if metadata.state.is_prepared else set()
-        if metadata.state is TransactionState.ONGOING:
+        if metadata.state is _ONGOING:
             self._open[record.transactional_id] = transaction
         else:
             self._open.pop(record.transactional_id, None)

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 MARKERS_PER_TURN: Final = 50
 RETRY_BACKOFF_MS: Final = 1000
+_NONE: Final = ErrorCode.NONE
 _FENCED: Final = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
 
 
@@ -94,15 +95,22 @@ class TransactionCompletion:
             self._marker_written(place)
             return True
         code = self._markers.write(self._marker, partition)
+        if code is not _NONE:
+            return self._refused(code, place, partition)
+        if partition.is_committed:
+            self._marker_written(place)
+        else:
+            self._uncommitted += 1
+            partition.when_committed(partition.log.log_end_offset, partial(self._committed, place, partition))
+        return True
+
+    def _refused(self, code: ErrorCode, place: TopicPartition, partition: Partition) -> bool:
+        """Whether to go on with others, and with this one later."""
         if code in _FENCED:
             logger.error("%s: its marker for %s is refused: %s", self._name, partition.name, code.name)
             return False
-        if code is not ErrorCode.NONE:
-            logger.warning("%s: its marker for %s is tried again: %s", self._name, partition.name, code.name)
-            self._failed.append(place)
-            return True
-        self._uncommitted += 1
-        partition.when_committed(partition.log.log_end_offset, partial(self._committed, place, partition))
+        logger.warning("%s: its marker for %s is tried again: %s", self._name, partition.name, code.name)
+        self._failed.append(place)
         return True
 
     def _committed(self, place: TopicPartition, partition: Partition, error: OSError | None) -> None:

@@ -34,9 +34,9 @@ class TransactionLog:
         batch, header = build_plain_batch(entries, now_ms)
         self.partition.append_built(batch, header, now_ms)
 
-    def when_committed(self, end_offset: int, told: Callable[[OSError | None], None]) -> None:
-        """Call back when everything below `end_offset` may be acted on, or never will be."""
-        self.partition.when_committed(end_offset, told)
+    def when_committed(self, told: Callable[[OSError | None], None]) -> None:
+        """Call back when all that is written now may be acted on, or never will be."""
+        self.partition.when_committed(self.partition.log.log_end_offset, told)
 
     def read(self, start_offset: int, records_max: int) -> tuple[list[TransactionRecord], int | None]:
         """Some records from `start_offset` on, and where to go on; None at the end.

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ottla.broker.coordinators.transaction_metadata import TransactionMetadata
-from ottla.broker.coordinators.transaction_records import TransactionRecord, decode_record, encode_record, record_of
+from ottla.broker.coordinators.transaction_records import (
+    TransactionRecord,
+    cached_partitions,
+    decode_record,
+    encode_record,
+    record_of,
+)
 from ottla.broker.coordinators.transaction_state import TransactionState
 from ottla.protocol.compiler import encode
 from ottla.protocol.errors import ProtocolError
@@ -73,6 +79,17 @@ def test_a_flexible_record_is_what_the_codec_writes(metadata, usual, state):
     )
     key = TransactionLogKey(transactional_id=metadata.transactional_id)
     assert encode_record(record_of(metadata), 2) == (b"\0\0" + encode(key, 0), b"\0\1" + encode(value, 1))
+
+
+def test_many_partitions_are_not_kept():
+    cached_partitions.cache_clear()
+    of = TransactionMetadata("x", 1, state=TransactionState.ONGOING)
+    for count in (9, 1000):
+        metadata = of._replace(partitions=frozenset(("topic", index) for index in range(count)))
+        assert decode_record(*encode_record(record_of(metadata), 2)).metadata == metadata
+    assert cached_partitions.cache_info().currsize == 0
+    encode_record(record_of(of._replace(partitions=frozenset({("topic", 1)}))), 2)
+    assert cached_partitions.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize(("server_version", "version"), [(0, 0), (1, 1), (2, 1)])
