@@ -41,13 +41,13 @@ def faulty(request):
         yield broker
 
 
-def produce_kafka_python(broker, between=lambda number: None) -> None:
+def produce_kafka_python(broker, between=lambda number: None, request_timeout_ms=5_000) -> None:
     producer = kafka.KafkaProducer(
         bootstrap_servers=broker.bootstrap_servers,
         retry_backoff_ms=20,
         reconnect_backoff_ms=10,
         reconnect_backoff_max_ms=50,
-        request_timeout_ms=5_000,
+        request_timeout_ms=request_timeout_ms,
         linger_ms=0,
     )
     with contextlib.closing(producer):
@@ -59,7 +59,7 @@ def produce_kafka_python(broker, between=lambda number: None) -> None:
         producer.flush(TIMEOUT_S)
 
 
-def produce_confluent(broker, between=lambda number: None) -> None:
+def produce_confluent(broker, between=lambda number: None, request_timeout_ms=5_000) -> None:
     failed = []
     producer = confluent_kafka.Producer(
         {
@@ -68,7 +68,8 @@ def produce_confluent(broker, between=lambda number: None) -> None:
             "retry.backoff.ms": 20,
             "reconnect.backoff.ms": 10,
             "reconnect.backoff.max.ms": 50,
-            "socket.timeout.ms": 5_000,
+            "socket.timeout.ms": request_timeout_ms,
+            "request.timeout.ms": request_timeout_ms,
             "linger.ms": 0,
             "on_delivery": lambda error, _: failed.append(error) if error else None,
         }
@@ -82,13 +83,13 @@ def produce_confluent(broker, between=lambda number: None) -> None:
     assert failed == []
 
 
-def produce_aiokafka(broker, between=lambda number: None) -> None:
+def produce_aiokafka(broker, between=lambda number: None, request_timeout_ms=5_000) -> None:
     async def story() -> None:
         producer = aiokafka.AIOKafkaProducer(
             bootstrap_servers=broker.bootstrap_servers,
             enable_idempotence=True,
             retry_backoff_ms=20,
-            request_timeout_ms=5_000,
+            request_timeout_ms=request_timeout_ms,
         )
         while True:
             try:
@@ -163,32 +164,24 @@ def test_a_full_disk_is_told_and_passes():
         assert [record.value for record in broker.records("orders")] == [b"kept"]
 
 
-def test_a_full_disk_that_is_waited_for():
+@pytest.mark.parametrize("client", PRODUCERS)
+def test_a_full_disk_that_is_waited_for(client):
     with Broker(topics=["orders"]) as broker:
         full = broker.faults.disk_full()
         timer = threading.Timer(0.2, full.remove)
         timer.start()
-        produce_confluent(broker)
+        PRODUCERS[client](broker)
         timer.join()
         assert [record.value for record in broker.records("orders")] == EXPECTED
 
 
-def test_one_that_is_never_answered_asks_again():
+@pytest.mark.parametrize("client", PRODUCERS)
+@pytest.mark.parametrize("acting", [True, False])
+def test_they_ask_again_where_nobody_answers(acting, client):
     with Broker(topics=["orders"]) as broker:
-        broker.faults.never_answer("Produce", times=1)
-        producer = confluent_kafka.Producer(
-            {
-                "bootstrap.servers": broker.bootstrap_servers,
-                "enable.idempotence": True,
-                "request.timeout.ms": 300,
-                "socket.timeout.ms": 500,
-                "retry.backoff.ms": 20,
-                "linger.ms": 0,
-            }
-        )
-        producer.produce("orders", b"x")
-        assert producer.flush(TIMEOUT_S) == 0
-        assert [record.value for record in broker.records("orders")] == [b"x"]
+        broker.faults.never_answer("Produce", acting=acting, times=1)
+        PRODUCERS[client](broker, request_timeout_ms=1000)
+        assert [record.value for record in broker.records("orders")] == EXPECTED
         assert len(broker.faults.history) == 1
 
 
@@ -204,49 +197,3 @@ def test_one_client_is_hit_and_the_other_is_not():
                 banned.send("orders", b"no").get(TIMEOUT_S)
             welcome.send("orders", b"yes").get(TIMEOUT_S)
         assert [record.value for record in broker.records("orders")] == [b"yes"]
-
-
-# Transactions
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault.coordinator_unavailable(times=4),
-        Fault.coordinator_unavailable(transactional_id="seller", times=2),
-        Fault.lose_answer("EndTxn", times=2),
-        Fault.lose_answer("InitProducerId", times=1),
-        Fault.lose_answer("AddPartitionsToTxn", times=1),
-        Fault.lose_answer("Produce", times=2),
-        Fault.error("EndTxn", "CONCURRENT_TRANSACTIONS", times=2),
-        Fault.error("AddPartitionsToTxn", "CONCURRENT_TRANSACTIONS", times=2),
-        Fault.disconnect(["EndTxn", "InitProducerId", "AddPartitionsToTxn"], times=2),
-    ],
-    ids=str,
-)
-def test_a_transaction_is_there_once_or_not_at_all(fault):
-    with Broker(topics=["orders"]) as broker:
-        broker.faults.add(fault)
-        producer = confluent_kafka.Producer(
-            {
-                "bootstrap.servers": broker.bootstrap_servers,
-                "transactional.id": "seller",
-                "retry.backoff.ms": 20,
-                "reconnect.backoff.ms": 10,
-                "reconnect.backoff.max.ms": 50,
-                "linger.ms": 0,
-            }
-        )
-        producer.init_transactions(TIMEOUT_S)
-        for number, end in enumerate([producer.commit_transaction, producer.abort_transaction] * 2):
-            producer.begin_transaction()
-            producer.produce("orders", str(number).encode())
-            producer.flush(TIMEOUT_S)
-            end(TIMEOUT_S)
-        assert [(record.value, record.transaction) for record in broker.records("orders")] == [
-            (b"0", "committed"),
-            (b"1", "aborted"),
-            (b"2", "committed"),
-            (b"3", "aborted"),
-        ]
-        assert broker.faults.history
