@@ -178,11 +178,11 @@ class ClassicMember:
     async def _live(self) -> None:
         while not self._is_over:
             await asyncio.sleep(HEARTBEAT_S * (0.5 + self._world.chance.random() / 2))
-            if self._world.chance.random() < 0.03:
+            if self._world.accident(0.03):
                 await asyncio.sleep(SESSION_MS / 1000 * 2)  # too long: the group goes on without it
                 if self.owned and self._world.chance.random() < 0.7 and await self._commit():
                     return
-            if self._world.chance.random() < 0.02:
+            if self._world.accident(0.02):
                 self._member_id = ""  # killed, and started again: the group has to find out by itself
                 return
             request = HeartbeatRequest(group_id=self._group, generation_id=self.generation, member_id=self._member_id)

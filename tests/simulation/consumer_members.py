@@ -117,9 +117,9 @@ class ConsumerMember:
                 # What the lost answer said comes again when everything is told in full.
                 self._tells_owned = True
             await asyncio.sleep(HEARTBEAT_S * (0.5 + self._world.chance.random() / 2))
-            if self._world.chance.random() < 0.03:
+            if self._world.accident(0.03):
                 await asyncio.sleep(SESSION_S * 2)  # too long: the group goes on without it
-            if self._world.chance.random() < 0.02:
+            if self._world.accident(0.02):
                 self._begin_anew()  # killed, and started again: the group has to find out by itself
         await self._leave()
 
@@ -159,7 +159,7 @@ class ConsumerMember:
         if kept != self.owned:
             await self._world.soon(GIVING_UP_S_MAX)  # the application finishes what it had begun
         added = [index for index in wanted if index not in kept]
-        self._tells_owned = True  # tell what was given up, and what was taken
+        self._tells_owned = bool(added) or kept != self.owned  # tell what was given up, and what was taken
         self.owned = kept
         for index in added:
             self._grants.given(index, self, self._world.loop.time())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 START_MS = 1_700_000_000_000
-END_S = 3600.0
+END_S = 1200.0
 
 
 class NothingLeftToDoError(AssertionError):

@@ -211,7 +211,6 @@ class TransactionalProducer:
         insists = self._world.chance.random() < 0.5
         answer = await self._asked(request, EndTxnResponse, 5 if self._version == 2 else 3, _code, insists=insists)
         self.outcomes[label] = Outcome.COMMITTED if commit else Outcome.ABORTED
-        self._world.good_moment()
         if self._version == 2:
             if (answer.producer_id, answer.producer_epoch) != (self._producer_id, self._epoch):
                 self._sequences = {}

@@ -189,6 +189,8 @@ class World:
         self._options = options
         self.broker: SimulatedBroker | None = None
         self._good_moment = asyncio.Event()
+        self.is_calm = False
+        """Members have no accidents of their own any more."""
 
     def run(self, story: Callable[[World], Awaitable[None]]) -> None:
         """Run the story to its end."""
@@ -253,6 +255,10 @@ class World:
         self._good_moment.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._good_moment.wait(), 5.0)
+
+    def accident(self, probability: float) -> bool:
+        """Whether something happens to a member now."""
+        return not self.is_calm and self.chance.random() < probability
 
     async def die_within(self, calls: int) -> None:
         """Wait until the broker changes its disk for the last time, that many calls from now, but not for ever.
