@@ -99,7 +99,10 @@ def _fetch(libs: Path) -> None:
         pom.write_text(_pom())
         fetched = Path(directory) / "libs"
         command = ["mvn", "-q", "-B", "-f", str(pom), _COPY_DEPENDENCIES, f"-DoutputDirectory={fetched}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_TIMEOUT_S)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            raise CannotRun(f"Apache Kafka's jars could not be fetched in {_FETCH_TIMEOUT_S} s") from error
         if done.returncode:
             raise CannotRun(f"Apache Kafka's jars could not be fetched: {(done.stdout + done.stderr)[-2000:]}")
         libs.mkdir(exist_ok=True)

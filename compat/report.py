@@ -5,7 +5,7 @@ Nothing of it is written by hand: it is what the cases of one run said, with the
 
 from __future__ import annotations
 
-import datetime
+import platform
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,12 +14,12 @@ import pytest
 from ottla.broker.version import VERSION
 from ottla.protocol.api_keys import ApiKey
 
+from . import summary
 from .kafka_launcher import KAFKA_VERSION
 from .version_ranges import ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from .clients.matrix import ClientRuns
     from .differential.case import Case
     from .differential.side_by_side import Compared, SideBySide
 
@@ -53,32 +53,22 @@ class Findings:
 FINDINGS: pytest.StashKey[Findings] = pytest.StashKey()
 
 
-def write(path: str, findings: Findings, clients: Sequence[str]) -> None:
-    """Write the page; `clients` is what the client programs have to say, as lines of Markdown."""
-    parts = [_head(findings), _apis(findings), _gaps(findings), clients, _others(findings), [""]]
+def write(path: str, findings: Findings, clients: ClientRuns) -> None:
+    """Write the page."""
+    parts = [_head(findings, clients), _apis(findings), _gaps(findings), clients.lines(), _others(findings), [""]]
     Path(path).write_text("\n".join(line for part in parts for line in part))
 
 
-def _head(findings: Findings) -> list[str]:
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+def _head(findings: Findings, clients: ClientRuns) -> list[str]:
     return [
         f"# Ottla {VERSION} beside Apache Kafka {KAFKA_VERSION}",
         "",
-        f"Written by `pytest compat --report` on {today}; not edited by hand. Every case sends the same bytes to both "
-        "brokers and compares the answers field by field.",
+        f"Written by `pytest compat --report`, not edited by hand; Python {platform.python_version()}, "
+        f"{platform.system()} on {platform.machine()}.",
         "",
-        _summary(findings),
+        *summary.lines(findings, clients),
         "",
     ]
-
-
-def _summary(findings: Findings) -> str:
-    verdicts = [_verdict(one) for case in findings.cases for one in case.compared]
-    counts = {kind: verdicts.count(kind) for kind in ("identical", "gap", "different")}
-    return (
-        f"{len(findings.cases)} cases, {len(verdicts)} checks: {counts['identical']} identical, {counts['gap']} with a "
-        f"known gap, {counts['different']} different."
-    )
 
 
 def _apis(findings: Findings) -> list[str]:
@@ -105,14 +95,10 @@ def _api_row(findings: Findings, key: int, ours: tuple[int, int] | None, theirs:
         return row + "not advertised | | | | | | |"
     cases = [case for case in findings.cases if case.api_key == key]
     checks = [one for case in cases for one in case.compared]
-    counts = [sum(1 for one in checks if _verdict(one) == kind) for kind in ("identical", "gap", "different")]
-    imperfect = {one.version for one in checks if _verdict(one) != "identical"}
+    counts = summary.counts_of(cases).values()
+    imperfect = {one.version for one in checks if summary.verdict(one) != "identical"}
     identical = ranges(one.version for one in checks if one.version not in imperfect)
     return row + " | ".join([_span(ours), str(len(cases)), str(len(checks)), *map(str, counts), identical]) + " |"
-
-
-def _verdict(compared: Compared) -> str:
-    return "different" if compared.unexplained else "gap" if compared.explained else "identical"
 
 
 def _span(versions: tuple[int, int]) -> str:
@@ -121,9 +107,9 @@ def _span(versions: tuple[int, int]) -> str:
 
 def _sequences(findings: Findings) -> list[str]:
     """One line for the rows of requests to several APIs."""
-    verdicts = [_verdict(one) for case in findings.cases if case.api_key is None for one in case.compared]
-    same = verdicts.count("identical")
-    return [f"Sequences of requests to several APIs: {same} of {len(verdicts)} identical from the first to the last."]
+    counts = summary.counts_of([case for case in findings.cases if case.api_key is None])
+    same, all_of_them = counts["identical"], sum(counts.values())
+    return [f"Sequences of requests to several APIs: {same} of {all_of_them} identical from the first to the last."]
 
 
 def _gaps(findings: Findings) -> list[str]:

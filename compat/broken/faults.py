@@ -116,10 +116,10 @@ FAULTS = (
         "end_txn/the_epoch_of_the_next_transaction",
     ),
     Fault(
-        "a deleted log begins one record early",
+        "the start of a log is told one too low",
         "broker/handlers/delete_records.py",
-        "        log.advance_log_start_offset(target)\n",
-        "        log.advance_log_start_offset(max(target - 1, 0))\n",
+        "    return log.log_start_offset\n",
+        "    return max(log.log_start_offset - 1, 0)\n",
         "delete_records/up_to_an_offset",
     ),
     Fault(

@@ -15,6 +15,8 @@ from .faults import FAULTS
 
 REPOSITORY = Path(__file__).parents[2]
 CASES = [*cases_in("compat.differential.catalogue"), *cases_in("compat.differential.sequences")]
+# A broken broker may never do what a case waits for.
+PATIENCE_S = 5
 PACKAGES = ("protocol", "storage", "broker")
 
 
@@ -40,7 +42,9 @@ def test_a_fault_is_caught(fault, broker, reference, tmp_path):
     broken = OttlaProcess(tmp_path / "home", environment)
     broken.start()
     try:
-        is_caught = any(one.unexplained for one in side_by_side_of(broken, reference).compare(case, []))
+        brokers = side_by_side_of(broken, reference)
+        brokers = brokers._replace(ours=brokers.ours._replace(patience_s=PATIENCE_S))
+        is_caught = any(one.unexplained for one in brokers.compare(case, []))
     finally:
         broken.stop()
     assert is_caught, f"{case.id} does not notice that {fault.name}"

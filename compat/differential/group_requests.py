@@ -95,6 +95,21 @@ def stable(w, group, *, instance=None, protocols=RANGE, kind=CONSUMER):
     return answer.member_id, answer.generation_id
 
 
+def a_second_join(w, group):
+    """The JoinGroup of a second member, which waits for the first. Its id is no part of the transcript."""
+    return join(group, w.ask(join(group)).member_id)
+
+
+def await_rebalance(w, group, generation, member):
+    """Wait until the group rebalances; who joins is parked on a connection of its own."""
+    w.until(lambda: w.ask(beat(group, generation, member)).error_code, "the group rebalances")
+
+
+def expel(w, group, member):
+    """Let a member leave, so that nobody waits for it. No part of the transcript."""
+    w.ask(LeaveGroupRequest(group_id=group, members=[MemberIdentity(member_id=member)]))
+
+
 def consumer_member(group, member_id, epoch=0, *, topics=None, owned=(), timeout_ms=30_000, **said):
     """A whole heartbeat of KIP-848, as a member sends it when it joins."""
     return ConsumerGroupHeartbeatRequest(

@@ -32,6 +32,8 @@ class Step(NamedTuple):
 
     asked: str
     answered: Any
+    errors: frozenset[int] = frozenset()
+    """The error codes in the answer, as they came."""
 
 
 class Stage(NamedTuple):
@@ -41,12 +43,14 @@ class Stage(NamedTuple):
     highest: dict[int, int]
     """The version of each API in which preparations and side steps are sent."""
     namespace: str
+    patience_s: float = READY_TIMEOUT_S
+    """How long to wait for what does not come at once."""
 
 
 def play(case: Case, version: int, stage: Stage) -> list[Step]:
     """The transcript of a case. Raises NotInThisVersion."""
     prefix = f"{stage.namespace}{case.module}-{case.name}-{version}-".replace("_", "-")
-    world = World(stage.broker, stage.highest, prefix, version)
+    world = World(stage.broker, stage.highest, prefix, version, stage.patience_s)
     player = _Player(case, version, world, stage)
     try:
         return player.play()
@@ -88,7 +92,7 @@ class _Player:
                 self._parked[on] = frame
             return None
         if retries:
-            return self._note(on, frame, lambda: _settled(connection, frame))
+            return self._note(on, frame, lambda: _settled(connection, frame, self._stage.patience_s))
         return self._note(on, frame, lambda: connection.exchange(frame))
 
     def _note(self, on: str, frame: Frame, exchange: Any) -> Any:
@@ -105,7 +109,8 @@ class _Player:
             self._world.connection(on).close()
         at = f" on {on}" if on else ""
         assert frame.answer is not None
-        self._steps.append(Step(f"{frame.answer.__name__} v{frame.answer_version}{at}", said))
+        errors = frozenset() if answer is None else frozenset(codes_in(answer))
+        self._steps.append(Step(f"{frame.answer.__name__} v{frame.answer_version}{at}", said, errors))
         return answer
 
     def _frame(self, wanted: Any) -> tuple[str, Frame, bool]:
@@ -135,9 +140,9 @@ class _Player:
             raise
 
 
-def _settled(connection: Any, frame: Frame) -> Message:
+def _settled(connection: Any, frame: Frame, patience_s: float) -> Message:
     """The first answer that does not ask to try again."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    deadline = time.monotonic() + patience_s
     while True:
         answer: Message = connection.exchange(frame)
         if not codes_in(answer) & MOMENTARY or time.monotonic() > deadline:

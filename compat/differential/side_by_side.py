@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..brokers import OPTIONS
-from ..wire import advertised_versions
+from ..wire import advertised_versions, response_of
 from .compare import Difference, differences
 from .play import NEVER, NO_ANSWER, NotInThisVersion, Stage, play
 from .world import SUITE, World
@@ -27,6 +27,8 @@ class Compared(NamedTuple):
     version: int
     unexplained: list[Difference]
     explained: list[tuple[Difference, Gap]]
+    errors: frozenset[int] = frozenset()
+    """The error codes in what the reference answered from the API that the case is about."""
 
 
 class SideBySide(NamedTuple):
@@ -67,11 +69,18 @@ class SideBySide(NamedTuple):
                 ours, theirs = self.transcripts(case, version)
             except NotInThisVersion:
                 continue
-            yield _explain(case, version, differences(ours, theirs), gaps)
+            yield _explain(case, version, differences(ours, theirs), gaps, _errors(case, theirs))
 
 
-def _explain(case: Case, version: int, found: list[Difference], gaps: Iterable[Gap]) -> Compared:
-    compared = Compared(version, [], [])
+def _errors(case: Case, steps: list[Step]) -> frozenset[int]:
+    name = response_of(case.api).__name__ if case.api else ""
+    return frozenset().union(*(step.errors for step in steps if step.asked.startswith(f"{name} v")))
+
+
+def _explain(
+    case: Case, version: int, found: list[Difference], gaps: Iterable[Gap], errors: frozenset[int] = frozenset()
+) -> Compared:
+    compared = Compared(version, [], [], errors)
     for difference in found:
         gap = next((gap for gap in gaps if gap.covers(case.id, version, difference)), None)
         if gap is None:

@@ -8,6 +8,7 @@ import pytest
 
 from ..version_ranges import ranges
 from .case import cases_in
+from .documented_errors import DOCUMENTED, OUT_OF_REACH, OUT_OF_REACH_THERE
 from .gaps import known_gaps
 
 _SHOWN = 15
@@ -40,6 +41,22 @@ def _by_difference(compared) -> list[str]:
 
 def test_known_gaps_are_about_cases_that_exist():
     assert not [gap for gap in GAPS if not any(gap.is_about(case.id) for case in CASES)]
+
+
+def test_every_documented_error_was_answered(side_by_side, findings):
+    """By the reference, in a case about that API. Only those APIs count whose cases have all run."""
+    ran = {finding.id for finding in findings.cases}
+    answered = defaultdict(set)
+    for finding in findings.cases:
+        answered[finding.api_key] |= set().union(*(one.errors for one in finding.compared))
+    whole = [key for key in DOCUMENTED if {case.id for case in CASES if case.api and case.api.api_key == key} <= ran]
+    missing = [
+        f"{key.name} {error.name}"
+        for key in whole
+        for error in DOCUMENTED[key]
+        if error not in answered[key] and error not in OUT_OF_REACH and (key, error) not in OUT_OF_REACH_THERE
+    ]
+    assert not missing, "no case brings these about, and nothing says why none can: " + ", ".join(missing)
 
 
 def test_known_gaps_still_differ(broker, findings):

@@ -73,12 +73,20 @@ class Producer(NamedTuple):
 class World:
     """What a case works with; `version` is the one under test."""
 
-    def __init__(self, broker: Broker, highest: dict[int, int], prefix: str, version: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        highest: dict[int, int],
+        prefix: str,
+        version: int,
+        patience_s: float = READY_TIMEOUT_S,
+    ) -> None:
         self.broker = broker
         self.version = version
         self.prefix = prefix
         self.ids: dict[bytes, str] = {}
         self._highest = highest
+        self._patience_s = patience_s
         self._connections: dict[str, Connection] = {}
 
     def close(self) -> None:
@@ -107,7 +115,7 @@ class World:
 
     def until(self, look: Callable[[], Any], what: str) -> Any:
         """Look until it is true; return what it was then."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
+        deadline = time.monotonic() + self._patience_s
         pause_s = _FIRST_POLL_S
         while True:
             found = look()

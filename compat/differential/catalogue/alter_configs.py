@@ -56,6 +56,11 @@ def what_is_not_there(w):
     yield _request(_resource(TOPIC, "", ("retention.ms", "1")))
 
 
+def names_that_are_not_valid(w):
+    for name in ("a b", ".", "x" * 250):
+        yield _request(_resource(TOPIC, name, ("retention.ms", "1")))
+
+
 def the_same_key_twice(w):
     topic = w.topic()
     yield _request(_resource(TOPIC, topic.name, ("retention.ms", "1"), ("retention.ms", "2")))

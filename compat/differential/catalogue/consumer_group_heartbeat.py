@@ -100,6 +100,8 @@ def static_members(w):
     yield _beat(group, "a", -2, instance_id="i")
     yield _beat(group, "a", joined.member_epoch, instance_id="i")
     yield consumer_member(group, "b", topics=[topic.name], instance_id="i")
+    yield _beat(group, "a", joined.member_epoch, instance_id="i")
+    yield _beat(group, "a", -1, instance_id="i")
     yield _beat(group, "b", -2)
     yield consumer_member(group, "c", topics=[topic.name], instance_id="")
 

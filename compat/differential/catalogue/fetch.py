@@ -12,7 +12,7 @@ from ottla.protocol.messages.fetch import (
     ReplicaState,
 )
 
-from ..case import Answer, On, Parked, RawBody, versions
+from ..case import Answer, At, On, Parked, RawBody, versions
 from ..world import UNKNOWN_ID, Topic, batch, produce_request
 
 API = FetchRequest
@@ -300,6 +300,27 @@ def a_session_whose_topic_is_deleted(w):
     w.delete(topic)
     yield _request(session_epoch=1, session_id=opened.session_id)
     yield _request(session_epoch=2, session_id=opened.session_id)
+
+
+@versions("7+")
+def a_session_that_goes_over_to_ids_or_back(w):
+    topic = _filled(w)
+    other = 12 if w.version > 12 else 13
+    opened = yield At(_request(_of(topic), session_epoch=0), other)
+    yield _request(_of(topic), session_epoch=1, session_id=opened.session_id)
+    yield At(_request(session_epoch=1, session_id=opened.session_id), other)
+
+
+@versions("13+")
+def a_session_whose_topic_is_made_anew(w):
+    topic = _filled(w)
+    opened = yield _request(_of(topic), session_epoch=0)
+    w.delete(topic)
+    anew = w.topic()
+    w.produce(anew, b"x")
+    yield _request(session_epoch=1, session_id=opened.session_id)
+    yield _request(_of(anew), session_epoch=2, session_id=opened.session_id)
+    yield _request(session_epoch=3, session_id=opened.session_id)
 
 
 @versions("7+")

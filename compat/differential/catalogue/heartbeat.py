@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ottla.protocol.messages.heartbeat import HeartbeatRequest
 
-from ..case import versions
-from ..group_requests import beat, join, stable
+from ..case import Answer, Parked, versions
+from ..group_requests import a_second_join, await_rebalance, beat, expel, join, stable
 
 API = HeartbeatRequest
 
@@ -35,6 +35,16 @@ def before_the_sync(w):
     group = w.group()
     joined = w.ask(join(group, w.ask(join(group)).member_id))
     yield beat(group, joined.generation_id, joined.member_id)
+
+
+def while_a_second_member_joins(w):
+    group = w.group()
+    member, generation = stable(w, group)
+    yield Parked("second", a_second_join(w, group))
+    await_rebalance(w, group, generation, member)
+    yield beat(group, generation, member)
+    expel(w, group, member)
+    yield Answer("second")
 
 
 def an_empty_group_id(w):

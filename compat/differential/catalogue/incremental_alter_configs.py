@@ -110,6 +110,11 @@ def what_is_not_there(w):
     yield _request(_resource(TOPIC, "", ("retention.ms", SET, "1")))
 
 
+def names_that_are_not_valid(w):
+    for name in ("a b", ".", "x" * 250):
+        yield _request(_resource(TOPIC, name, ("retention.ms", SET, "1")))
+
+
 def no_changes(w):
     yield _request(_resource(TOPIC, w.topic().name))
     yield _request()

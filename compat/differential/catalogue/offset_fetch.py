@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from ottla.protocol.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from ottla.protocol.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
     OffsetFetchRequestTopic,
     OffsetFetchRequestTopics,
+)
+from ottla.protocol.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestPartition,
+    TxnOffsetCommitRequestTopic,
 )
 
 from ..case import versions
@@ -80,6 +86,20 @@ def a_topic_without_an_id(w):
 def only_what_is_stable(w):
     group, topic = _committed(w)
     yield _request(w, group, (topic, [0, 1]), require_stable=True)
+
+
+@versions("7+")
+def while_a_transaction_is_open(w):
+    group, topic = _committed(w)
+    name = w.transactional_id()
+    producer = w.producer(name)
+    ids = {"transactional_id": name, "producer_id": producer.id, "producer_epoch": producer.epoch, "group_id": group}
+    w.until(lambda: w.ask(AddOffsetsToTxnRequest(**ids)).error_code == 0, "the group is part of the transaction")
+    offset = TxnOffsetCommitRequestPartition(partition_index=0, committed_offset=7, committed_metadata="")
+    w.ask(TxnOffsetCommitRequest(**ids, topics=[TxnOffsetCommitRequestTopic(name=topic.name, partitions=[offset])]))
+    for require_stable in (False, True):
+        yield _request(w, group, (topic, [0, 2]), require_stable=require_stable)
+        yield _request(w, group, everything=True, require_stable=require_stable)
 
 
 def of_a_topic_that_was_deleted(w):

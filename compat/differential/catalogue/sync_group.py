@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ottla.protocol.messages.sync_group import SyncGroupRequest
 
-from ..case import versions
-from ..group_requests import join, stable, sync
+from ..case import Answer, Parked, versions
+from ..group_requests import a_second_join, await_rebalance, expel, join, stable, sync
 
 API = SyncGroupRequest
 
@@ -37,6 +37,16 @@ def members_that_are_not_there(w):
     _, generation = stable(w, group)
     yield sync(group, generation, "nobody")
     yield sync(group, generation, "")
+
+
+def while_a_second_member_joins(w):
+    group = w.group()
+    member, generation = stable(w, group)
+    yield Parked("second", a_second_join(w, group))
+    await_rebalance(w, group, generation, member)
+    yield sync(group, generation, member)
+    expel(w, group, member)
+    yield Answer("second")
 
 
 def an_empty_group_id(w):

@@ -104,6 +104,16 @@ def by_members(w):
         yield _request(name, group, producer, topic.name, (0, 4), member_id=who, generation_id=said)
 
 
+@versions("3+")
+def by_static_members(w):
+    group, topic = w.group(), w.topic()
+    member, generation = stable(w, group, instance="i")
+    name, producer = _added(w, group)
+    for who, instance in ((member, "i"), ("other", "i"), (member, "nobody")):
+        said = {"member_id": who, "group_instance_id": instance, "generation_id": generation}
+        yield _request(name, group, producer, topic.name, (0, 4), **said)
+
+
 def an_empty_group(w):
     topic, name = w.topic(), w.transactional_id()
     yield _request(name, "", w.producer(name), topic.name, (0, 4))
