@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 
 import aiokafka
 import confluent_kafka
 import kafka
 import pytest
-from ottla.broker import Broker, Fault
+from ottla.broker import Fault
 
-TIMEOUT_S = 60
-COUNT = 12
-EXPECTED = [str(number).encode() for number in range(COUNT)]
-TOPIC = "orders"
-SESSION_MS = 3000
-CONFIG = {"group.initial.rebalance.delay.ms": 0, "group.min.session.timeout.ms": 100}
+from .consuming import (
+    CONSUMERS,
+    COUNT,
+    EXPECTED,
+    SESSION_MS,
+    TIMEOUT_S,
+    TOPIC,
+    consume_next_generation,
+    filled_broker,
+)
 
 FAULTS = {
     "coordinator unavailable": Fault.coordinator_unavailable(times=2),
@@ -49,140 +54,7 @@ _LIMITS = {
     ("offsets not stable", "aiokafka"): "it does not know UNSTABLE_OFFSET_COMMIT and raises",
     ("no coordinator for offsets", "confluent"): "librdkafka looks for the coordinator and does not ask again",
     ("no coordinator for offsets", "confluent-next"): "librdkafka looks for the coordinator and does not ask again",
-    (
-        "no coordinator for commits",
-        "confluent-next",
-    ): "librdkafka takes each new coordinator for dead before it connects",
 }
-
-
-def filled_broker(*faults: Fault) -> Broker:
-    broker = Broker(topics=[TOPIC], config=CONFIG).start()
-    for value in EXPECTED:
-        broker.produce(TOPIC, value)
-    for fault in faults:
-        broker.faults.add(fault)
-    return broker
-
-
-def consume_kafka_python(broker, between=lambda number: None) -> list[bytes]:
-    consumer = kafka.KafkaConsumer(
-        bootstrap_servers=broker.bootstrap_servers,
-        group_id="readers",
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        heartbeat_interval_ms=50,
-        session_timeout_ms=SESSION_MS,
-        retry_backoff_ms=20,
-        reconnect_backoff_ms=10,
-        reconnect_backoff_max_ms=50,
-        max_poll_records=3,
-        consumer_timeout_ms=TIMEOUT_S * 1000,
-    )
-    got: list[bytes] = []
-    with contextlib.closing(consumer):
-        # kafka-python 3.0.12 that joins before it knows the topic joins again, and now and then never ends with that.
-        consumer.partitions_for_topic(TOPIC)
-        consumer.subscribe([TOPIC])
-        until = time.monotonic() + TIMEOUT_S
-        while len(got) < COUNT and time.monotonic() < until:
-            between(len(got))
-            for records in consumer.poll(timeout_ms=100).values():
-                got += [record.value for record in records]
-        _retried(consumer.commit, kafka.errors.KafkaError, lambda: consumer.poll(timeout_ms=50))
-    return got
-
-
-def consume_confluent(broker, between=lambda number: None, protocol="classic") -> list[bytes]:
-    consumer = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": broker.bootstrap_servers,
-            "group.id": "readers",
-            "group.protocol": protocol,
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-            "retry.backoff.ms": 20,
-            "reconnect.backoff.ms": 10,
-            "reconnect.backoff.max.ms": 50,
-            "fetch.error.backoff.ms": 20,
-            "fetch.wait.max.ms": 100,
-            **({"heartbeat.interval.ms": 50, "session.timeout.ms": SESSION_MS} if protocol == "classic" else {}),
-        }
-    )
-    got: list[bytes] = []
-    with contextlib.closing(consumer):
-        consumer.subscribe([TOPIC])
-        until = time.monotonic() + TIMEOUT_S
-        while len(got) < COUNT and time.monotonic() < until:
-            between(len(got))
-            message = consumer.poll(0.1)
-            if message is not None and message.error() is None:
-                got.append(message.value())
-        # By name: where the session ends meanwhile, what is polled then begins again.
-        read = [confluent_kafka.TopicPartition(TOPIC, 0, COUNT)]
-        _retried(
-            lambda: consumer.commit(offsets=read, asynchronous=False),
-            confluent_kafka.KafkaException,
-            lambda: consumer.poll(0.05),
-        )
-    return got
-
-
-def consume_next_generation(broker, between=lambda number: None) -> list[bytes]:
-    return consume_confluent(broker, between, "consumer")
-
-
-def consume_aiokafka(broker, between=lambda number: None) -> list[bytes]:
-    async def story() -> list[bytes]:
-        consumer = aiokafka.AIOKafkaConsumer(
-            TOPIC,
-            bootstrap_servers=broker.bootstrap_servers,
-            group_id="readers",
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            heartbeat_interval_ms=50,
-            session_timeout_ms=SESSION_MS,
-            retry_backoff_ms=20,
-            max_poll_records=3,
-        )
-        await consumer.start()
-        got: list[bytes] = []
-        while len(got) < COUNT:
-            await asyncio.to_thread(between, len(got))
-            for records in (await consumer.getmany(timeout_ms=100)).values():
-                got += [record.value for record in records]
-        while True:
-            try:
-                await consumer.commit()
-            except aiokafka.errors.KafkaError:
-                continue
-            break
-        await consumer.stop()
-        return got
-
-    return asyncio.run(asyncio.wait_for(story(), TIMEOUT_S))
-
-
-def _retried(act, error, poll) -> None:
-    """A commit that is interrupted is the application's to repeat."""
-    until = time.monotonic() + TIMEOUT_S
-    while True:
-        try:
-            act()
-        except error:
-            assert time.monotonic() < until
-            poll()
-            continue
-        return
-
-
-CONSUMERS = {
-    "kafka-python": consume_kafka_python,
-    "aiokafka": consume_aiokafka,
-    "confluent": consume_confluent,
-    "confluent-next": consume_next_generation,
-}
-
 
 # The consumer protocol asks other things of the coordinator, and fetches as the classic one does.
 CASES = [
@@ -194,34 +66,63 @@ CASES = [
 CASES.remove(("coordinator loads", "confluent-next"))
 
 
+def assert_place_is_kept(broker) -> None:
+    assert broker.groups()["readers"].offsets[TOPIC, 0].offset == COUNT
+
+
+@contextlib.contextmanager
+def without_ghosts(broker):
+    """Who was not told of its first member id asks for another one; the group waits for the first one's session."""
+
+    def end_its_session() -> None:
+        broker.wait_for(lambda: broker.faults.history, TIMEOUT_S)
+        broker.clock.advance(milliseconds=SESSION_MS + 1000)
+
+    thread = threading.Thread(target=end_its_session)
+    thread.start()
+    yield
+    thread.join()
+
+
 @pytest.mark.parametrize(("name", "client"), CASES)
 def test_consumers_get_everything_and_keep_their_place(name, client):
     if (name, client) in _LIMITS:
         pytest.skip(_LIMITS[name, client])
-    with contextlib.closing(_Stopping(filled_broker(FAULTS[name]))) as running:
-        broker = running.broker
+    with filled_broker(FAULTS[name]) as broker:
 
         def linger(number: int) -> None:
             if name.startswith("heartbeats") and number:
                 broker.wait_for(lambda: broker.faults.history, TIMEOUT_S)
 
-        assert CONSUMERS[client](broker, linger) == EXPECTED
-        assert broker.groups()["readers"].offsets[TOPIC, 0].offset == COUNT
+        with without_ghosts(broker) if name == "join's answer lost" else contextlib.nullcontext():
+            assert CONSUMERS[client](broker, linger) == EXPECTED
+        assert_place_is_kept(broker)
         assert broker.faults.history, "the fault was never met"
 
 
-class _Stopping:
-    def __init__(self, broker: Broker) -> None:
-        self.broker = broker
-        self.close = broker.stop
+@pytest.mark.parametrize("client", CONSUMERS)
+@pytest.mark.parametrize("api", ["Fetch", "OffsetCommit"])
+def test_they_ask_again_where_nobody_answers(api, client):
+    with filled_broker(Fault.never_answer(api, times=1)) as broker:
+        assert CONSUMERS[client](broker, request_timeout_ms=1000) == EXPECTED
+        assert_place_is_kept(broker)
+        assert [hit.api for hit in broker.faults.history] == [api]
 
 
 @pytest.mark.parametrize("client", CONSUMERS)
 def test_they_live_through_what_befalls_the_broker(client):
-    with contextlib.closing(_Stopping(filled_broker())) as running:
-        broker = running.broker
-        mishaps = [broker.faults.crash, lambda: broker.faults.move_leader_epoch(TOPIC)]
-        mishaps.append(lambda: broker.faults.freeze(seconds=0.2))
+    with filled_broker() as broker:
+
+        def cut_off() -> None:
+            broker.faults.disconnect(times=2)
+            broker.faults.refuse_connections(seconds=0.2)
+
+        mishaps = [
+            broker.faults.crash,
+            lambda: broker.faults.move_leader_epoch(TOPIC),
+            cut_off,
+            lambda: broker.faults.freeze(seconds=0.2),
+        ]
 
         def befall(number: int) -> None:
             if mishaps and number:
@@ -229,41 +130,110 @@ def test_they_live_through_what_befalls_the_broker(client):
 
         got = CONSUMERS[client](broker, befall)
         assert sorted(set(got), key=int) == EXPECTED
-        assert broker.groups()["readers"].offsets[TOPIC, 0].offset == COUNT
+        assert_place_is_kept(broker)
+
+
+@pytest.mark.parametrize("client", [client for client in CONSUMERS if client != "confluent-next"])
+def test_a_full_disk_keeps_no_offsets_until_it_has_room(client):
+    """As Kafka: the coordinator of a log that takes nothing is no coordinator."""
+    with filled_broker() as broker:
+        begun = []
+
+        def fill_up(number: int) -> None:
+            if number >= COUNT // 2 and not begun:
+                begun.append(broker.faults.disk_full(seconds=1))
+
+        assert CONSUMERS[client](broker, fill_up) == EXPECTED
+        assert_place_is_kept(broker)
+        assert begun
 
 
 def test_the_next_generations_heartbeats():
     fault = Fault.lose_answer("ConsumerGroupHeartbeat", times=2)
     for made in (fault, Fault.error("ConsumerGroupHeartbeat", "COORDINATOR_LOAD_IN_PROGRESS", times=2)):
-        with contextlib.closing(_Stopping(filled_broker(made))) as running:
-            assert consume_next_generation(running.broker) == EXPECTED
-            assert len(running.broker.faults.history) == 2
+        with filled_broker(made) as broker:
+            assert consume_next_generation(broker) == EXPECTED
+            assert len(broker.faults.history) == 2
 
 
-def test_a_session_ends_while_heartbeats_are_not_answered():
-    """What a frozen network does: the member is gone on one side and comes back by itself."""
-    with contextlib.closing(_Stopping(filled_broker())) as running:
-        broker = running.broker
-        consumer = confluent_kafka.Consumer(
-            {
-                "bootstrap.servers": broker.bootstrap_servers,
-                "group.id": "readers",
-                "auto.offset.reset": "earliest",
-                "heartbeat.interval.ms": 50,
-                "socket.timeout.ms": 1000,
-            }
+# A session that ends: what a frozen network does. The member is gone on one side, and comes back by itself
+
+
+class SessionEnd:
+    """Called from time to time by a consumer that polls: ends its session, and waits until it has come back."""
+
+    def __init__(self, broker) -> None:
+        self.broker = broker
+        self.until = time.monotonic() + TIMEOUT_S
+        self.first = self.fault = None
+
+    def members(self) -> set[str]:
+        group = self.broker.groups().get("readers")
+        return {member.member_id for member in group.members if member.assignment} if group else set()
+
+    def is_survived(self) -> bool:
+        assert time.monotonic() < self.until, self.broker.describe()
+        if self.first is None:
+            self.first = self.members() or None
+            if self.first is not None:
+                self.fault = self.broker.faults.disconnect("Heartbeat")
+        elif self.fault is not None and self.fault.hits:
+            self.broker.clock.advance(milliseconds=SESSION_MS + 1000)
+            assert self.members().isdisjoint(self.first)
+            self.fault.remove()
+            self.fault = None
+        return self.first is not None and self.fault is None and bool(self.members() - self.first)
+
+
+def poll_kafka_python(broker, is_over) -> None:
+    consumer = kafka.KafkaConsumer(
+        bootstrap_servers=broker.bootstrap_servers,
+        group_id="readers",
+        heartbeat_interval_ms=50,
+        session_timeout_ms=SESSION_MS,
+        retry_backoff_ms=20,
+    )
+    with contextlib.closing(consumer):
+        consumer.partitions_for_topic(TOPIC)  # as in consuming.py
+        consumer.subscribe([TOPIC])
+        while not is_over():
+            consumer.poll(timeout_ms=50)
+
+
+def poll_aiokafka(broker, is_over) -> None:
+    async def story() -> None:
+        consumer = aiokafka.AIOKafkaConsumer(
+            TOPIC,
+            bootstrap_servers=broker.bootstrap_servers,
+            group_id="readers",
+            heartbeat_interval_ms=50,
+            session_timeout_ms=SESSION_MS,
+            retry_backoff_ms=20,
         )
-        with contextlib.closing(consumer):
-            consumer.subscribe([TOPIC])
-            assert consumer.poll(TIMEOUT_S).value() == b"0"
-            with broker.faults.disconnect("Heartbeat") as fault:
-                broker.wait_for(lambda: fault.hits, TIMEOUT_S)
-                first = {member.member_id for member in broker.groups()["readers"].members}
-                broker.clock.advance(minutes=1)
-                assert broker.groups()["readers"].members == ()
-            until = time.monotonic() + TIMEOUT_S
-            while not broker.groups()["readers"].assignment and time.monotonic() < until:
-                consumer.poll(0.05)
-            members = broker.groups()["readers"].members
-            assert len(members) == 1
-            assert {member.member_id for member in members}.isdisjoint(first)
+        async with consumer:
+            while not is_over():
+                await consumer.getmany(timeout_ms=50)
+
+    asyncio.run(asyncio.wait_for(story(), TIMEOUT_S))
+
+
+def poll_confluent(broker, is_over) -> None:
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": broker.bootstrap_servers,
+            "group.id": "readers",
+            "heartbeat.interval.ms": 50,
+            "session.timeout.ms": SESSION_MS,
+            "retry.backoff.ms": 20,
+        }
+    )
+    with contextlib.closing(consumer):
+        consumer.subscribe([TOPIC])
+        while not is_over():
+            consumer.poll(0.05)
+
+
+@pytest.mark.parametrize("poll", [poll_kafka_python, poll_aiokafka, poll_confluent])
+def test_a_session_ends_while_heartbeats_are_not_answered(poll):
+    with filled_broker() as broker:
+        poll(broker, SessionEnd(broker).is_survived)
