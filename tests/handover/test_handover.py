@@ -39,6 +39,8 @@ USUAL = re.compile(
     r"|ERROR \[\w+ id=1\] Failed to load metadata from \S+ with epoch \d+ due to Stopped loading records"
     # Its controller may register before it has become the active one; it does so again.
     r"|ERROR \[ControllerApis nodeId=1\] Unexpected error handling request \S+\(apiKey=CONTROLLER_REGISTRATION,"
+    # A share group's state that its coordinator could not ask for any more, since it is being stopped.
+    r"|ERROR \[GroupCoordinator id=1\] Persister initialization failed"
     # A client that asks again while the first of its kind is being served.
     r"|WARN Auto topic creation failed for \S+ with error 'TOPIC_ALREADY_EXISTS'"
     # Partitions that are added to a topic, and the gap in a sequence that the test sends.
