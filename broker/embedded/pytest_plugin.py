@@ -35,9 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Let the report of a failed test show its brokers."""
+    """Let the report of a test that failed, or could not begin, show its brokers."""
     report: pytest.TestReport = (yield).get_result()
-    if report.when == "call" and report.failed:
+    if report.when != "teardown" and report.failed:
         for broker in item.stash.get(_BROKERS, []):
             if broker.is_running:
                 report.sections.append((f"Kafka broker {broker.bootstrap_servers}", broker.describe()))

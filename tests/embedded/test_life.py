@@ -27,24 +27,20 @@ def answers(broker: Broker) -> bool:
         return len(client.read_frame()) > 0
 
 
-def homes() -> set[str]:
-    return {name for name in os.listdir(memory()) if name.startswith("ottla-")}
-
-
-def memory() -> str:
-    home = ephemeral_home.EphemeralHome()
-    home.remove()
-    return os.path.dirname(home.path)
-
-
-def test_with_starts_and_stops_and_leaves_nothing(monkeypatch, tmp_path):
+@pytest.fixture
+def memory(monkeypatch, tmp_path):
+    """A place that counts as memory, for the brokers of this test alone."""
     monkeypatch.setattr(ephemeral_home, "_MEMORY", str(tmp_path))
     monkeypatch.setattr(ephemeral_home, "_FREE_BYTES_MIN", 0)
+    return tmp_path
+
+
+def test_with_starts_and_stops_and_leaves_nothing(memory):
     with Broker() as broker:
         assert broker.bootstrap_servers == f"127.0.0.1:{broker.port}"
         assert answers(broker)
-        assert len(os.listdir(tmp_path)) == 1
-    assert os.listdir(tmp_path) == []
+        assert len(os.listdir(memory)) == 1
+    assert os.listdir(memory) == []
     assert repr(broker) == "<Broker: the broker is stopped>"
 
 
@@ -62,11 +58,28 @@ def test_async_with():
     asyncio.run(story())
 
 
+def test_an_exception_in_a_coroutine_ends_the_broker():
+    kept: list[Broker] = []
+
+    async def story() -> None:
+        async with Broker() as broker:
+            kept.append(broker)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(story())
+    assert not kept[0].is_running
+
+
 def test_several_at_once_are_several():
     with Broker(topics=["one"]) as first, Broker(topics=["two"]) as second:
         assert first.port != second.port
         assert answers(first)
         assert answers(second)
+        second.faults.freeze()
+        second.clock.now_ms()
+        first.produce("one", "x")
+        assert (list(first.topics()), list(second.topics())) == (["one"], ["two"])
 
 
 def test_a_port_that_is_asked_for_and_one_that_is_taken():
@@ -118,11 +131,10 @@ def test_an_exception_ends_the_broker():
         ({"log_level": "loud"}, "not a level"),
     ],
 )
-def test_options_that_cannot_be(options, message):
-    before = homes()
+def test_options_that_cannot_be(memory, options, message):
     with pytest.raises(InvalidOption, match=message):
         Broker(**options).start()
-    assert homes() <= before
+    assert os.listdir(memory) == []
 
 
 @pytest.mark.parametrize("topics", ["orders", {"orders": "six"}, {"orders": True}, [1], {1: 1}])
@@ -131,11 +143,10 @@ def test_topics_that_cannot_be(topics):
         Broker(topics=topics)
 
 
-def test_a_topic_that_is_refused_at_the_start_leaves_nothing():
-    before = homes()
+def test_a_topic_that_is_refused_at_the_start_leaves_nothing(memory):
     with pytest.raises(RequestRefused, match=r"topic orders: INVALID_CONFIG: Unknown topic config name: no.such.key"):
         Broker(topics={"orders": TopicSpec(config={"no.such.key": 1})}).start()
-    assert homes() <= before
+    assert os.listdir(memory) == []
 
 
 def test_a_topic_that_is_refused_later_changes_nothing():
@@ -268,6 +279,28 @@ sys.exit(3)
     assert "ottla-" in ephemeral
     assert not os.path.exists(ephemeral)
     assert (tmp_path / "kept" / ".kafka_cleanshutdown").exists()
+
+
+@pytest.mark.parametrize("last", ["raise KeyError('lost')", "broker.faults.freeze()", "broker.faults.disk_full()"])
+def test_the_interpreter_ends_while_clients_are_connected(last):
+    program = f"""
+import socket, threading
+from kafka import KafkaConsumer, KafkaProducer
+from ottla.broker import Broker
+broker = Broker(topics=["orders"]).start()
+producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+producer.send("orders", b"x").get(30)
+idle = socket.create_connection(("127.0.0.1", broker.port))
+waiting = threading.Thread(target=broker.wait_for, args=(lambda: False, 600), daemon=True)
+waiting.start()
+print(broker._running.broker.directories.directories[0].path, flush=True)
+{last}
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert ended.returncode == (1 if "raise" in last else 0), ended.stderr
+    assert not os.path.exists(ended.stdout.strip())
 
 
 def test_importing_the_package_loads_no_broker():

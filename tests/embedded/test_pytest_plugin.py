@@ -164,6 +164,63 @@ def test_mistyped(kafka):
     assert "innocent" not in said
 
 
+def test_a_fixture_that_fails_shows_the_broker(run_pytest):
+    result, said = run_pytest(
+        """
+import pytest
+
+@pytest.fixture
+def service(kafka):
+    kafka.produce("orders", "of the fixture")
+    raise RuntimeError("does not start")
+
+def test_service(service):
+    pass
+"""
+    )
+    assert result == {"error": 1}, said
+    assert "orders-0@0 key=None value=b'of the fixture'" in said
+
+
+@pytest.mark.parametrize(("plugin", "mark"), [("pytest_asyncio", "asyncio"), ("anyio", "anyio")])
+def test_coroutines_by_each_plugin_that_runs_them(run_pytest, plugin, mark):
+    pytest.importorskip(plugin)
+    result, said = run_pytest(
+        f"""
+import asyncio
+import aiokafka
+import pytest
+
+pytestmark = [pytest.mark.{mark}, pytest.mark.kafka(topics=["orders"])]
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+async def test_one(kafka):
+    async with aiokafka.AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+        async with kafka.expect("orders", count=1) as records:
+            await producer.send_and_wait("orders", b"x")
+    assert records[0].value == b"x"
+
+async def test_another(kafka_broker_factory, kafka):
+    assert kafka.records("orders") == []
+    async with aiokafka.AIOKafkaConsumer("orders", bootstrap_servers=kafka.bootstrap_servers) as consumer:
+        waiting = asyncio.create_task(consumer.getone())
+        await kafka.wait_for_async(lambda: [each for each in kafka.connections() if each.waiting_for == "FETCH"])
+        kafka.produce("orders", "y")
+        assert (await waiting).value == b"y"
+    assert kafka_broker_factory().port != kafka.port
+
+async def test_failing(kafka):
+    kafka.produce("orders", "the culprit")
+    assert False
+"""
+    )
+    assert result == {"passed": 2, "failed": 1}, said
+    assert "value=b'the culprit'" in said
+
+
 def test_faults_of_the_marker(run_pytest):
     result, said = run_pytest(
         """
