@@ -1,13 +1,16 @@
 """The features that a client program may show, and the facts that Apache Kafka 4.3.1 gives for each.
 
 A program prints one line of JSON for each feature: {"feature": NAME, "ok": true, FACT: VALUE, ...}. Errors are facts
-too, by the number that Kafka's protocol has for them (36 is TOPIC_ALREADY_EXISTS). What a client cannot do, its
-entry in `programs.py` leaves out; what it does otherwise by its own design stands there as well.
+too, by the number that Kafka's protocol has for them (36 is TOPIC_ALREADY_EXISTS). A program that wants the broker
+stopped and started again prints {"please": RESTART}, and goes on when it reads a line that says "done". What a client
+cannot do, its entry in `programs.py` leaves out; what it does otherwise by its own design stands there as well.
 """
 
 from __future__ import annotations
 
 Facts = dict[str, object]
+
+RESTART = "restart the broker"
 
 ROUND_TRIP: Facts = {"keys": 20, "values": 20, "headers": 20}
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -21,12 +24,15 @@ KAFKA_SAYS: dict[str, Facts] = {
     "configs": {"before": "604800000", "after": "60000", "cleanup_policy": "delete"},
     "unknown_topic": {"code": 3},
     **{f"produce_{codec}": ROUND_TRIP for codec in CODECS},
+    "acks": {"records": 30},
     "large_message": {"bytes": 900_000},
     "too_large": {"code": 10},
     "group_resume": {"first": 10, "resumed_at": 10, "rest": 10},
     "describe_group": {"state": "Stable", "members": 1},
     "list_groups": {"listed": True},
     "committed_offset": {"offset": 10},
+    "move_group": {"offset": 5},
+    "shared_group": {"alone": 4, "each": [2, 2]},
     "delete_group": {"listed": False},
     "consumer_protocol": {"records": 20},
     "idempotent": {"records": 100},
@@ -35,9 +41,12 @@ KAFKA_SAYS: dict[str, Facts] = {
     "fenced": {"fenced": True},
     "list_offsets": {"earliest": 0, "latest": 20},
     "offsets_for_times": {"at_first": 0, "later": -1},
+    "seek_to_time": {"first_read": 10},
+    "pause_resume": {"while_paused": 0, "after": 20},
     "delete_records": {"earliest": 5, "first_read": 5},
     "delete_topic": {"gone": True},
     "delete_unknown": {"code": 3},
+    "reconnect": {"before": 10, "after": 10, "resumed_at": 10},
 }
 
 # What is built on the clients has features of its own.
@@ -74,7 +83,16 @@ PINNED: dict[str, Facts] = {
 }
 QUIX: dict[str, Facts] = {"framework_state": {"records": 10, "the": 3, "words": 7}}
 
-GROUPS = {"group_resume", "describe_group", "list_groups", "committed_offset", "delete_group"}
+GROUPS = {
+    "group_resume",
+    "describe_group",
+    "list_groups",
+    "committed_offset",
+    "move_group",
+    "shared_group",
+    "delete_group",
+}
 TRANSACTIONS = {"transactions", "transaction_offsets", "fenced"}
 EVERY = frozenset(KAFKA_SAYS)
+RESTARTS = {"reconnect"}  # not with a broker that somebody else started
 CLASSIC = EVERY - {"consumer_protocol"}  # clients that are older than KIP-848, or leave it out

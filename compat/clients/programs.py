@@ -31,7 +31,7 @@ class Program:
         return {name: self.otherwise.get(name, features.KAFKA_SAYS.get(name, {})) for name in self.features}
 
 
-KAFKA_GO = features.CLASSIC - features.TRANSACTIONS - {"idempotent", "delete_records"}
+KAFKA_GO = features.CLASSIC - features.TRANSACTIONS - {"idempotent", "delete_records", "pause_resume", "shared_group"}
 KAFKAJS = ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "@platformatic/wasm-utils@0.2.1", "zstd-codec@0.1.5")
 THE_END_FOR_LATER: dict[str, Facts] = {"offsets_for_times": {"at_first": 0, "later": 20}}
 # kafka-python's and aiokafka's optional packages for the codecs that Python itself has not.
@@ -45,17 +45,20 @@ RSKAFKA = (
     - features.TRANSACTIONS
     - features.GROUPS
     - {"unknown_topic", "create_partitions", "describe_cluster", "configs", "idempotent", "delete_unknown"}
+    - {"acks", "seek_to_time", "pause_resume"}
 )
 KCAT = {f"produce_{codec}" for codec in features.CODECS} | {
+    "acks",
     "large_message",
     "too_large",
     "group_resume",
     "idempotent",
     "describe_cluster",
     "offsets_for_times",
+    "seek_to_time",
 }
 # zstd came to Node 22; it opens each transactional id with a producer id of its own making, so nobody is fenced.
-PLATFORMATIC = features.EVERY - {"unknown_topic", "produce_zstd", "fenced"}
+PLATFORMATIC = features.EVERY - {"unknown_topic", "produce_zstd", "fenced", "pause_resume"}
 FASTSTREAM = "faststream[kafka,confluent]==0.7.8"
 
 

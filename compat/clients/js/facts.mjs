@@ -1,5 +1,8 @@
 // Prints what a program saw: one line of JSON for each feature. An error is a fact as well.
 
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
 export const [bootstrap, prefix] = process.argv.slice(-2)
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
@@ -26,6 +29,15 @@ export async function feature (name, run) {
 async function late () {
   await new Promise(resolve => setTimeout(resolve, FEATURE_TIMEOUT_MS).unref())
   throw new Error(`still at it after ${FEATURE_TIMEOUT_MS} ms`)
+}
+
+// Whoever runs this program stops the broker in good order and starts it again.
+export async function restartBroker () {
+  console.log(JSON.stringify({ please: 'restart the broker' }))
+  const lines = createInterface({ input: process.stdin })
+  const [answer] = await once(lines, 'line')
+  lines.close()
+  if (answer !== 'done') throw new Error(`nobody restarted the broker: ${answer}`)
 }
 
 // Asks until it is so; a broker may answer before all of it knows.

@@ -4,7 +4,7 @@ import snappy from 'kafkajs-snappy'
 import { lz4Compress, lz4Decompress } from '@platformatic/wasm-utils'
 import zstd from 'zstd-codec'
 import {
-  Arrivals, bootstrap, codecs, equalRecords, feature, header, key, prefix, range, soon, value
+  Arrivals, bootstrap, codecs, equalRecords, feature, header, key, pause, prefix, range, restartBroker, soon, value
 } from './facts.mjs'
 
 const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = kafkajs
@@ -157,11 +157,97 @@ async function group () {
     const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
     return { offset: Number(found.partitions[0].offset) }
   })
+  await feature('move_group', async () => {
+    await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '5' }] })
+    const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
+    return { offset: Number(found.partitions[0].offset) }
+  })
+  await feature('shared_group', share)
   await feature('delete_group', async () => {
     await soon(async () => (await described()).state === 'Empty')
     await admin.deleteGroups([groupId])
     return { listed: await listed() }
   })
+}
+
+async function share () {
+  const [topic, groupId] = [await create('shared', 4), `${prefix}-shared`]
+  const owned = []
+  const members = []
+  const join = async () => {
+    const [place, consumer] = [members.length, kafka.consumer({ groupId, heartbeatInterval: 500 })]
+    members.push(consumer)
+    consumer.on('consumer.group_join', ({ payload }) => { owned[place] = payload.memberAssignment[topic]?.length ?? 0 })
+    await consumer.connect()
+    await consumer.subscribe({ topic })
+    await consumer.run({ eachMessage: async () => {} })
+  }
+  await join()
+  await soon(() => owned[0] === 4)
+  const alone = owned[0]
+  await join()
+  await soon(() => owned[0] === 2 && owned[1] === 2)
+  await Promise.all(members.map(member => member.disconnect()))
+  return { alone, each: owned }
+}
+
+async function acks () {
+  const topic = await create('acks', 1)
+  for (const [n, wanted] of [0, 1, -1].entries()) {
+    await producer.send({ topic, acks: wanted, messages: messages(n * 10, n * 10 + 10) })
+  }
+  return { records: (await readAll(topic, 30)).length }
+}
+
+// A consumer of a group that nobody needs again, with the topic's records in `arrivals`.
+async function reader (topic, options = {}) {
+  const consumer = kafka.consumer({ groupId: `${prefix}-reader-${readers++}`, maxWaitTimeInMs: 200 })
+  const arrivals = new Arrivals()
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({ eachMessage: async ({ message }) => arrivals.push(message), ...options })
+  return { consumer, arrivals }
+}
+
+async function seek () {
+  const topic = await create('times', 1)
+  await send(producer, topic, 0, 10)
+  await pause(50)
+  const now = Date.now()
+  await send(producer, topic, 10, 20)
+  const { consumer, arrivals } = await reader(topic)
+  await arrivals.first(20)
+  const [{ offset }] = await admin.fetchTopicOffsetsByTimestamp(topic, now)
+  consumer.seek({ topic, partition: 0, offset })
+  const again = (await arrivals.first(21))[20]
+  await consumer.disconnect()
+  return { first_read: Number(again.offset) }
+}
+
+async function pauseAndResume () {
+  const topic = await create('paused', 1)
+  const { consumer, arrivals } = await reader(topic)
+  consumer.pause([{ topic }])
+  await send(producer, topic, 0, 20)
+  await pause(1000)
+  const whilePaused = arrivals.records.length
+  consumer.resume([{ topic }])
+  const after = (await arrivals.first(20)).length
+  await consumer.disconnect()
+  return { while_paused: whilePaused, after }
+}
+
+async function reconnect () {
+  const topic = await create('reconnect', 1)
+  const { consumer, arrivals } = await reader(topic, { autoCommitThreshold: 1 })
+  await send(producer, topic, 0, 10)
+  const before = (await arrivals.first(10)).length
+  await pause(500)
+  await restartBroker()
+  await send(producer, topic, 10, 20)
+  const after = (await arrivals.first(20)).slice(10)
+  await consumer.disconnect()
+  return { before, after: after.length, resumed_at: Number(after[0]?.offset) }
 }
 
 async function transactions () {
@@ -242,9 +328,13 @@ async function offsets () {
 
 await topics()
 for (const name of codecs) await codec(name)
+await feature('acks', acks)
 await large()
 await group()
 await transactions()
 await offsets()
+await feature('seek_to_time', seek)
+await feature('pause_resume', pauseAndResume)
+await feature('reconnect', reconnect)
 await Promise.all([admin.disconnect(), producer.disconnect()])
 process.exit(0)

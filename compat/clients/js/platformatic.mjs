@@ -3,7 +3,9 @@ import {
   Admin, ConfigResourceTypes, Consumer, FetchIsolationLevels, IncrementalAlterConfigOperationTypes, ListOffsetTimestamps,
   MessagesStreamModes, Producer, stringDeserializers, stringSerializers
 } from '@platformatic/kafka'
-import { Arrivals, bootstrap, equalRecords, feature, header, key, prefix, range, soon, value } from './facts.mjs'
+import {
+  Arrivals, bootstrap, equalRecords, feature, header, key, pause, prefix, range, restartBroker, soon, value
+} from './facts.mjs'
 
 const common = { clientId: 'compat', bootstrapBrokers: bootstrap.split(','), retries: 3 }
 const admin = new Admin(common)
@@ -107,6 +109,47 @@ async function large () {
   await feature('too_large', async () => ({ code: await codeOf(one(2_000_000)) }))
 }
 
+async function acks () {
+  const topic = await create('acks', 1)
+  for (const [n, wanted] of [0, 1, -1].entries()) {
+    await producer.send({ messages: messages(topic, n * 10, n * 10 + 10), acks: wanted })
+  }
+  return { records: (await readAll(topic, 30)).length }
+}
+
+// Opens a consumer of the same topic from an offset, as who seeks does it here.
+async function seek () {
+  const topic = await create('times', 1)
+  await send(producer, topic, 0, 10)
+  await pause(50)
+  const timestamp = BigInt(Date.now())
+  await send(producer, topic, 10, 20)
+  const [found] = await admin.listOffsets({ topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp }] }] })
+  const consumer = member(`${prefix}-reader-${readers++}`, { autocommit: false })
+  const offsets = [{ topic, partition: 0, offset: found.partitions[0].offset }]
+  const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.MANUAL, offsets })
+  const [first] = await read(stream, 1)
+  await stream.close()
+  await consumer.close()
+  return { first_read: Number(first.offset) }
+}
+
+async function share () {
+  const [topic, groupId] = [await create('shared', 4), `${prefix}-shared`]
+  const members = [member(groupId), member(groupId)]
+  const owned = () => members.map(one => one.assignments?.find(found => found.topic === topic)?.partitions.length ?? 0)
+  const join = one => one.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST })
+  const streams = [await join(members[0])]
+  await soon(() => owned()[0] === 4)
+  const [alone] = owned()
+  streams.push(await join(members[1]))
+  await soon(() => owned().every(count => count === 2))
+  const each = owned()
+  await Promise.all(streams.map(stream => stream.close()))
+  await Promise.all(members.map(one => one.close()))
+  return { alone, each }
+}
+
 async function group () {
   const [topic, groupId] = [await create('group', 1), `${prefix}-group`]
   const reading = { topics: [topic], mode: MessagesStreamModes.COMMITTED, fallbackMode: 'earliest', autocommit: false }
@@ -139,6 +182,12 @@ async function group () {
     const [found] = await admin.listConsumerGroupOffsets({ groups: [groupId] })
     return { offset: Number(found.topics[0].partitions[0].committedOffset) }
   })
+  await feature('move_group', async () => {
+    await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 5n }] }] })
+    const [found] = await admin.listConsumerGroupOffsets({ groups: [groupId] })
+    return { offset: Number(found.topics[0].partitions[0].committedOffset) }
+  })
+  await feature('shared_group', share)
   await feature('delete_group', async () => {
     await soon(async () => (await described()).state.toLowerCase() === 'empty')
     await admin.deleteGroups({ groups: [groupId] })
@@ -152,6 +201,22 @@ async function group () {
     await consumer.close()
     return { records: got.length }
   })
+}
+
+async function reconnect () {
+  const [topic, consumer] = [await create('reconnect', 1), member(`${prefix}-reconnect`, { autocommit: false, retries: 30, retryDelay: 500 })]
+  const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST })
+  const arrivals = new Arrivals()
+  stream.on('data', message => arrivals.push(message))
+  stream.on('error', () => {}) // that the broker was away
+  await send(producer, topic, 0, 10)
+  const before = await arrivals.first(10)
+  await before[9].commit()
+  await restartBroker()
+  await send(producer, topic, 10, 20)
+  const after = (await arrivals.first(20)).slice(10)
+  await Promise.allSettled([stream.close(), consumer.close()])
+  return { before: before.length, after: after.length, resumed_at: Number(after[0]?.offset) }
 }
 
 async function transactions () {
@@ -221,9 +286,12 @@ async function offsets () {
 
 await topics()
 for (const name of ['none', 'gzip', 'snappy', 'lz4']) await codec(name)
+await feature('acks', acks)
 await large()
 await group()
 await transactions()
 await offsets()
+await feature('seek_to_time', seek)
+await feature('reconnect', reconnect)
 await Promise.all([admin.close(), producer.close()])
 process.exit(0)

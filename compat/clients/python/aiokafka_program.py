@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, ProducerFenced
-from facts import BOOTSTRAP, CODECS, PATIENCE_S, PREFIX, feature_of, header, key, round_trip, value
+from facts import BOOTSTRAP, CODECS, PATIENCE_S, PREFIX, feature_of, header, key, restart_broker, round_trip, value
 
 
 async def soon(so):
@@ -55,6 +55,11 @@ async def read_all(topic, count, **settings):
     async with AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest", **settings) as consumer:
         consumer.assign([TopicPartition(topic, 0)])
         return await read(consumer, count)
+
+
+def join(topic, group, **settings):
+    reading = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    return AIOKafkaConsumer(topic, bootstrap_servers=BOOTSTRAP, group_id=group, **reading, **settings)
 
 
 def begin(name):
@@ -155,21 +160,17 @@ class Program:
     async def groups(self):
         topic, group = await self.create("group", 1), f"{PREFIX}-group"
 
-        def join():
-            reading = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
-            return AIOKafkaConsumer(topic, bootstrap_servers=BOOTSTRAP, group_id=group, **reading)
-
         async def resume():
             await produce(topic, 0, 20)
-            async with join() as one:
+            async with join(topic, group) as one:
                 records = await read(one, 10)
                 await one.commit()
-            async with join() as other:
+            async with join(topic, group) as other:
                 rest = await read(other, 10)
             return {"first": len(records), "resumed_at": rest[0].offset, "rest": len(rest)}
 
         async def describe():
-            async with join():
+            async with join(topic, group):
                 (answer,) = await self.admin.describe_consumer_groups([group])
             _, _, state, _, _, members, *_ = answer.groups[0]
             return {"state": state, "members": len(members)}
@@ -184,7 +185,83 @@ class Program:
         await feature_of("group_resume", resume)
         await feature_of("describe_group", describe)
         await feature_of("list_groups", listed)
+
+        async def move():
+            async with AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, group_id=group, enable_auto_commit=False) as one:
+                one.assign([TopicPartition(topic, 0)])
+                await one.commit({TopicPartition(topic, 0): 5})
+            return await committed()
+
         await feature_of("committed_offset", committed)
+        await feature_of("move_group", move)
+        await feature_of("shared_group", self.share)
+
+    async def share(self):
+        topic, group = await self.create("shared", 4), f"{PREFIX}-shared"
+        members = [join(topic, group, heartbeat_interval_ms=500)]
+
+        def owned():
+            return [len(member.assignment()) for member in members]
+
+        async def is_alone():
+            return owned() == [4]
+
+        async def is_shared():
+            return owned() == [2, 2]
+
+        await members[0].start()
+        await soon(is_alone)
+        (alone,) = owned()
+        members.append(join(topic, group))
+        await members[1].start()
+        await soon(is_shared)
+        each = owned()
+        for member in members:
+            await member.stop()
+        return {"alone": alone, "each": each}
+
+    async def reconnect(self):
+        topic = await self.create("reconnect", 1)
+        async with AIOKafkaProducer(bootstrap_servers=BOOTSTRAP) as to, join(topic, f"{PREFIX}-reconnect") as consumer:
+            await send(to, topic, 0, 10)
+            before = await read(consumer, 10)
+            await consumer.commit()
+            await asyncio.to_thread(restart_broker)
+            await send(to, topic, 10, 20)
+            after = await read(consumer, 10)
+        return {"before": len(before), "after": len(after), "resumed_at": after[0].offset}
+
+    async def acks(self):
+        topic = await self.create("acks", 1)
+        for n, wanted in enumerate((0, 1, "all")):
+            await produce(topic, n * 10, n * 10 + 10, acks=wanted)
+        return {"records": len(await read_all(topic, 30))}
+
+    async def seek(self):
+        topic = await self.create("times", 1)
+        partition = TopicPartition(topic, 0)
+        await produce(topic, 0, 10)
+        await asyncio.sleep(0.05)
+        now = int(time.time() * 1000)
+        await produce(topic, 10, 20)
+        async with AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest") as consumer:
+            consumer.assign([partition])
+            await read(consumer, 1)
+            consumer.seek(partition, (await consumer.offsets_for_times({partition: now}))[partition].offset)
+            (first,) = await read(consumer, 1)
+        return {"first_read": first.offset}
+
+    async def pause(self):
+        topic = await self.create("paused", 1)
+        partition = TopicPartition(topic, 0)
+        async with AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest") as consumer:
+            consumer.assign([partition])
+            consumer.pause(partition)
+            await produce(topic, 0, 20)
+            while_paused = sum(map(len, (await consumer.getmany(timeout_ms=1000)).values()))
+            consumer.resume(partition)
+            after = len(await read(consumer, 20))
+        return {"while_paused": while_paused, "after": after}
 
     async def transaction_offsets(self, topic):
         sink, group, partition = await self.create("sink", 1), f"{PREFIX}-transform", TopicPartition(topic, 0)
@@ -294,10 +371,14 @@ async def main():
     await program.topics()
     for name in CODECS:
         await program.codec(name)
+    await feature_of("acks", program.acks)
     await program.large()
     await program.groups()
     await program.transactions()
     await program.offsets()
+    await feature_of("seek_to_time", program.seek)
+    await feature_of("pause_resume", program.pause)
+    await feature_of("reconnect", program.reconnect)
     await admin.close()
 
 

@@ -7,7 +7,19 @@ import time
 import confluent_kafka
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
-from facts import BOOTSTRAP, CODECS, PATIENCE_S, PREFIX, feature, header, key, round_trip, soon, value
+from facts import (
+    BOOTSTRAP,
+    CODECS,
+    PATIENCE_S,
+    PREFIX,
+    feature,
+    header,
+    key,
+    restart_broker,
+    round_trip,
+    soon,
+    value,
+)
 
 NEWER = hasattr(AdminClient, "describe_consumer_groups")
 
@@ -123,6 +135,13 @@ def codec(name):
     feature(f"produce_{name}", produce)
 
 
+def acks():
+    topic = create("acks", 1)
+    for n, wanted in enumerate(("0", "1", "all")):
+        send(producer(acks=wanted), topic, n * 10, n * 10 + 10)
+    return {"records": len(read_all(topic, 30))}
+
+
 def large():
     topic = create("large", 1)
 
@@ -137,28 +156,90 @@ def large():
     feature("too_large", lambda: {"code": one(2_000_000, **{"message.max.bytes": 5_000_000})})
 
 
+def join(topic, group, **settings):
+    common = {"bootstrap.servers": BOOTSTRAP, "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({**common, "group.id": group, **settings})
+    consumer.subscribe([topic])
+    return consumer
+
+
+def share():
+    topic = create("shared", 4)
+    members = [join(topic, f"{PREFIX}-shared")]
+
+    def owned():
+        for member in members:
+            member.poll(0.1)
+        return [len(member.assignment()) for member in members]
+
+    soon(lambda: owned() == [4])
+    (alone,) = owned()
+    members.append(join(topic, f"{PREFIX}-shared"))
+    soon(lambda: owned() == [2, 2])
+    each = owned()
+    for member in members:
+        member.close()
+    return {"alone": alone, "each": each}
+
+
+def reconnect():
+    topic, to = create("reconnect", 1), producer()
+    consumer = join(topic, f"{PREFIX}-reconnect")
+    send(to, topic, 0, 10)
+    before = read(consumer, 10)
+    consumer.commit(before[-1], asynchronous=False)
+    restart_broker()
+    send(to, topic, 10, 20)
+    after = read(consumer, 10)
+    consumer.close()
+    return {"before": len(before), "after": len(after), "resumed_at": after[0].offset()}
+
+
+def seek():
+    topic = create("times", 1)
+    send(producer(), topic, 0, 10)
+    time.sleep(0.05)
+    now = int(time.time() * 1000)
+    send(producer(), topic, 10, 20)
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "nobody"})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    read(consumer, 1)
+    consumer.seek(consumer.offsets_for_times([TopicPartition(topic, 0, now)], timeout=20)[0])
+    (first,) = read(consumer, 1)
+    consumer.close()
+    return {"first_read": first.offset()}
+
+
+def pause():
+    topic = create("paused", 1)
+    partition = TopicPartition(topic, 0, 0)
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "nobody"})
+    consumer.assign([partition])
+    consumer.pause([partition])
+    send(producer(), topic, 0, 20)
+    while_paused = len(consumer.consume(20, timeout=1))
+    consumer.resume([partition])
+    after = len(read(consumer, 20))
+    consumer.close()
+    return {"while_paused": while_paused, "after": after}
+
+
 def groups():
     topic, group = create("group", 1), f"{PREFIX}-group"
 
-    def join(name=group, **settings):
-        common = {"bootstrap.servers": BOOTSTRAP, "auto.offset.reset": "earliest", "enable.auto.commit": False}
-        consumer = Consumer({**common, "group.id": name, **settings})
-        consumer.subscribe([topic])
-        return consumer
-
     def resume():
         send(producer(), topic, 0, 20)
-        one = join()
+        one = join(topic, group)
         records = read(one, 10)
         one.commit(records[-1], asynchronous=False)
         one.close()
-        other = join()
+        other = join(topic, group)
         rest = read(other, 10)
         other.close()
         return {"first": len(records), "resumed_at": rest[0].offset(), "rest": len(rest)}
 
     def describe():
-        member = join()
+        member = join(topic, group)
         soon(lambda: member.poll(0.1) is not None or member.assignment())
         (found,) = admin.list_groups(group, timeout=20)
         member.close()
@@ -170,6 +251,12 @@ def groups():
         consumer.close()
         return {"offset": offset.offset}
 
+    def move():
+        consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": group})
+        consumer.commit(offsets=[TopicPartition(topic, 0, 5)], asynchronous=False)
+        consumer.close()
+        return committed()
+
     def listed():
         return {"listed": any(found.id == group for found in admin.list_groups(timeout=20))}
 
@@ -179,7 +266,7 @@ def groups():
         return listed()
 
     def next_generation():
-        member = join(f"{PREFIX}-consumer", **{"group.protocol": "consumer"})
+        member = join(topic, f"{PREFIX}-consumer", **{"group.protocol": "consumer"})
         records = read(member, 20)
         member.close()
         return {"records": len(records)}
@@ -188,6 +275,8 @@ def groups():
     feature("describe_group", describe)
     feature("list_groups", listed)
     feature("committed_offset", committed)
+    feature("move_group", move)
+    feature("shared_group", share)
     if NEWER:
         feature("delete_group", delete)
         feature("consumer_protocol", next_generation)
@@ -303,10 +392,14 @@ def main():
     topics()
     for name in CODECS:
         codec(name)
+    feature("acks", acks)
     large()
     groups()
     transactions()
     offsets()
+    feature("seek_to_time", seek)
+    feature("pause_resume", pause)
+    feature("reconnect", reconnect)
 
 
 main()

@@ -28,6 +28,14 @@ async def feature_of(name, run):
     print(json.dumps({"feature": name, "ok": True, **facts}), flush=True)
 
 
+def restart_broker():
+    """Whoever runs this program stops the broker in good order and starts it again; it listens when this is over."""
+    print(json.dumps({"please": "restart the broker"}), flush=True)
+    answer = sys.stdin.readline().strip()
+    if answer != "done":
+        raise RuntimeError(answer or "nobody restarted the broker")
+
+
 def soon(so):
     """Ask until it is so; a broker may answer before all of it knows."""
     deadline = time.monotonic() + PATIENCE_S

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
-from facts import BOOTSTRAP, CODECS, PATIENCE_S, PREFIX, feature, header, key, round_trip, soon, value
+from facts import (
+    BOOTSTRAP,
+    CODECS,
+    PATIENCE_S,
+    PREFIX,
+    feature,
+    header,
+    key,
+    restart_broker,
+    round_trip,
+    soon,
+    value,
+)
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.errors import KafkaError
@@ -12,6 +25,7 @@ from kafka.structs import OffsetAndMetadata
 from kafka.version import __version__
 
 OLD = __version__.startswith("2.0")
+NOT_IDEMPOTENT = {} if OLD else {"enable_idempotence": False}
 
 admin = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
 
@@ -117,6 +131,13 @@ def codec(name):
     feature(f"produce_{name}", round_about)
 
 
+def acks():
+    topic = create("acks", 1)
+    for n, wanted in enumerate((0, 1, "all")):
+        produce(topic, n * 10, n * 10 + 10, acks=wanted, **NOT_IDEMPOTENT)
+    return {"records": len(read_all(topic, 30))}
+
+
 def large():
     topic = create("large", 1)
 
@@ -151,20 +172,94 @@ def committed_offset(group, partition):
     return offsets[partition].offset if partition in offsets else -1
 
 
+def join(topic, group, **settings):
+    reading = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    return KafkaConsumer(topic, bootstrap_servers=BOOTSTRAP, group_id=group, **reading, **settings)
+
+
+def share():
+    """Each member in a thread of its own: kafka-python joins and heartbeats only while somebody polls."""
+    topic, group = create("shared", 4), f"{PREFIX}-shared"
+    members, over = [], threading.Event()
+
+    def take_part():
+        member = join(topic, group, heartbeat_interval_ms=500)
+        members.append(member)
+        while not over.is_set():
+            member.poll(100)
+        member.close()
+
+    def owned():
+        return [len(member.assignment()) for member in members]
+
+    threads = [threading.Thread(target=take_part) for _ in range(2)]
+    threads[0].start()
+    soon(lambda: owned() == [4])
+    (alone,) = owned()
+    threads[1].start()
+    soon(lambda: owned() == [2, 2])
+    each = owned()
+    over.set()
+    for thread in threads:
+        thread.join()
+    return {"alone": alone, "each": each}
+
+
+def reconnect():
+    topic, to = create("reconnect", 1), producer(retries=20)
+    consumer = join(topic, f"{PREFIX}-reconnect")
+    send(to, topic, 0, 10)
+    before = read(consumer, 10)
+    consumer.commit()
+    restart_broker()
+    send(to, topic, 10, 20)
+    after = read(consumer, 10)
+    consumer.close()
+    to.close()
+    return {"before": len(before), "after": len(after), "resumed_at": after[0].offset}
+
+
+def seek():
+    topic = create("times", 1)
+    partition = TopicPartition(topic, 0)
+    produce(topic, 0, 10)
+    time.sleep(0.05)
+    now = int(time.time() * 1000)
+    produce(topic, 10, 20)
+    consumer = KafkaConsumer(bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest")
+    consumer.assign([partition])
+    read(consumer, 1)
+    consumer.seek(partition, consumer.offsets_for_times({partition: now})[partition].offset)
+    (first,) = read(consumer, 1)
+    consumer.close()
+    return {"first_read": first.offset}
+
+
+def pause():
+    topic = create("paused", 1)
+    partition = TopicPartition(topic, 0)
+    consumer = KafkaConsumer(bootstrap_servers=BOOTSTRAP, auto_offset_reset="earliest")
+    consumer.assign([partition])
+    consumer.pause(partition)
+    produce(topic, 0, 20)
+    while_paused = sum(map(len, consumer.poll(1000).values()))
+    consumer.resume(partition)
+    after = len(read(consumer, 20))
+    consumer.close()
+    return {"while_paused": while_paused, "after": after}
+
+
 def groups():
     topic, group = create("group", 1), f"{PREFIX}-group"
-
-    def join():
-        reading = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
-        return KafkaConsumer(topic, bootstrap_servers=BOOTSTRAP, group_id=group, **reading)
+    partition = TopicPartition(topic, 0)
 
     def resume():
         produce(topic, 0, 20)
-        one = join()
+        one = join(topic, group)
         records = read(one, 10)
         one.commit()
         one.close()
-        other = join()
+        other = join(topic, group)
         rest = read(other, 10)
         other.close()
         return {"first": len(records), "resumed_at": rest[0].offset, "rest": len(rest)}
@@ -173,11 +268,18 @@ def groups():
         return {"listed": group in groups_listed()}
 
     def describe():
-        member = join()
+        member = join(topic, group)
         soon(lambda: member.poll(100) or member.assignment())
         state, members = described(group)
         member.close()
         return {"state": state, "members": members}
+
+    def move():
+        consumer = KafkaConsumer(bootstrap_servers=BOOTSTRAP, group_id=group, enable_auto_commit=False)
+        consumer.assign([partition])
+        consumer.commit({partition: OffsetAndMetadata(5, "") if OLD else OffsetAndMetadata(5, "", -1)})
+        consumer.close()
+        return {"offset": committed_offset(group, partition)}
 
     def delete():
         soon(lambda: described(group)[0] == "Empty")
@@ -187,7 +289,9 @@ def groups():
     feature("group_resume", resume)
     feature("describe_group", describe)
     feature("list_groups", listed)
-    feature("committed_offset", lambda: {"offset": committed_offset(group, TopicPartition(topic, 0))})
+    feature("committed_offset", lambda: {"offset": committed_offset(group, partition)})
+    feature("move_group", move)
+    feature("shared_group", share)
     feature("delete_group", delete)
 
 
@@ -281,11 +385,15 @@ def main():
     topics()
     for name in CODECS:
         codec(name)
+    feature("acks", acks)
     large()
     groups()
     if not OLD:
         transactions()
     offsets()
+    feature("seek_to_time", seek)
+    feature("pause_resume", pause)
+    feature("reconnect", reconnect)
 
 
 main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 
 from facts import BOOTSTRAP, CODECS, PREFIX, feature, header, key, round_trip, value
 
@@ -69,6 +70,23 @@ def describe_cluster():
     return {"brokers": len(json.loads(succeed("-L", "-J"))["brokers"])}
 
 
+def acks():
+    topic = f"{PREFIX}-acks"
+    for n, wanted in enumerate(("0", "1", "all")):
+        send(topic, n * 10, n * 10 + 10, "-X", f"acks={wanted}")
+    return {"records": len(read_all(topic))}
+
+
+def seek():
+    topic = f"{PREFIX}-times"
+    for first in (0, 10):
+        now = int(time.time() * 1000)
+        succeed("-P", "-t", topic, stdin=b"\n".join(b"%d" % i for i in range(first, first + 10)))
+        time.sleep(0.05)
+    found = succeed("-C", "-t", topic, "-p", "0", "-o", f"s@{now}", "-c", "1", "-q", "-f", "%o")
+    return {"first_read": int(found)}
+
+
 def offsets_for_times():
     topic = f"{PREFIX}-group"
     first = read_all(topic)[0]["ts"]
@@ -79,12 +97,14 @@ def offsets_for_times():
 def main():
     for name in CODECS:
         feature(f"produce_{name}", lambda name=name: codec(name))
+    feature("acks", acks)
     feature("large_message", large)
     feature("too_large", too_large)
     feature("group_resume", group_resume)
     feature("idempotent", idempotent)
     feature("describe_cluster", describe_cluster)
     feature("offsets_for_times", offsets_for_times)
+    feature("seek_to_time", seek)
 
 
 main()

@@ -21,6 +21,17 @@ pub fn feature(name: &str, seen: Facts) {
     println!("{line}");
 }
 
+/// Whoever runs this program stops the broker in good order and starts it again.
+pub fn restart_broker() -> Result<(), Box<dyn std::error::Error>> {
+    println!("{}", json!({"please": "restart the broker"}));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "done" => Ok(()),
+        other => Err(format!("nobody restarted the broker: {other}").into()),
+    }
+}
+
 pub fn key(i: usize) -> String {
     format!("key-{i}")
 }

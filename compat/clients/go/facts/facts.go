@@ -2,9 +2,12 @@
 package facts
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -75,3 +78,31 @@ func Soon(so func() bool) bool {
 func Key(i int) string    { return fmt.Sprintf("key-%d", i) }
 func Value(i int) string  { return fmt.Sprintf("value-%d-%0200d", i, i) }
 func Header(i int) string { return fmt.Sprintf("header-%d", i) }
+
+// RoundTrip counts the records that are as they were made; part gives key, value and first header of the i-th read.
+func RoundTrip(count int, part func(i int) (key, value, header string)) Facts {
+	keys, values, headers := 0, 0, 0
+	for i := range count {
+		key, value, header := part(i)
+		keys += when(key == Key(i))
+		values += when(value == Value(i))
+		headers += when(header == Header(i))
+	}
+	return Facts{"keys": keys, "values": values, "headers": headers}
+}
+
+func when(so bool) int {
+	if so {
+		return 1
+	}
+	return 0
+}
+
+// RestartBroker asks whoever runs this program to stop the broker in good order and to start it again.
+func RestartBroker() {
+	fmt.Println(`{"please": "restart the broker"}`)
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	if answer = strings.TrimSpace(answer); answer != "done" {
+		Check(errors.New("nobody restarted the broker: " + answer))
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -131,21 +132,11 @@ func codec(name string) {
 		producer := connect(kgo.ProducerBatchCompression(compression[name]), kgo.ProducerLinger(20*time.Millisecond))
 		defer producer.Close()
 		send(producer, topic, 0, 20)
-		keys, values, headers := 0, 0, 0
-		for i, got := range readAll(topic, 20) {
-			keys += when(string(got.Key) == Key(i))
-			values += when(string(got.Value) == Value(i))
-			headers += when(len(got.Headers) == 1 && string(got.Headers[0].Value) == Header(i))
-		}
-		return Facts{"keys": keys, "values": values, "headers": headers}, nil
+		got := readAll(topic, 20)
+		return RoundTrip(len(got), func(i int) (string, string, string) {
+			return string(got[i].Key), string(got[i].Value), string(got[i].Headers[0].Value)
+		}), nil
 	})
-}
-
-func when(so bool) int {
-	if so {
-		return 1
-	}
-	return 0
 }
 
 func large() {
@@ -161,25 +152,97 @@ func large() {
 	})
 }
 
+func join(topic, group string, options ...kgo.Opt) *kgo.Client {
+	start := kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())
+	return connect(append(options, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), start, kgo.DisableAutoCommit())...)
+}
+
+func acks() (Facts, error) {
+	topic := create("acks", 1)
+	for n, wanted := range []kgo.Acks{kgo.NoAck(), kgo.LeaderAck(), kgo.AllISRAcks()} {
+		producer := connect(kgo.RequiredAcks(wanted), kgo.DisableIdempotentWrite())
+		send(producer, topic, n*10, n*10+10)
+		producer.Close()
+	}
+	return Facts{"records": len(readAll(topic, 30))}, nil
+}
+
+func seek() (Facts, error) {
+	topic := create("times", 1)
+	send(client, topic, 0, 10)
+	time.Sleep(50 * time.Millisecond)
+	now := time.Now().UnixMilli()
+	send(client, topic, 10, 20)
+	consumer := connect(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer consumer.Close()
+	read(consumer, 1)
+	found, _ := Must(admin.ListOffsetsAfterMilli(all, now, topic)).Lookup(topic, 0)
+	consumer.SetOffsets(map[string]map[int32]kgo.EpochOffset{topic: {0: {Epoch: -1, Offset: found.Offset}}})
+	return Facts{"first_read": read(consumer, 1)[0].Offset}, nil
+}
+
+func pause() (Facts, error) {
+	topic := create("paused", 1)
+	consumer := connect(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer consumer.Close()
+	consumer.PauseFetchTopics(topic)
+	send(client, topic, 0, 20)
+	patience, cancel := context.WithTimeout(all, time.Second)
+	defer cancel()
+	paused := consumer.PollRecords(patience, 20).NumRecords()
+	consumer.ResumeFetchTopics(topic)
+	return Facts{"while_paused": paused, "after": len(read(consumer, 20))}, nil
+}
+
+// share lets two members have four partitions; each says what it was given and what it gave up.
+func share() (Facts, error) {
+	topic, name := create("shared", 4), prefix+"-shared"
+	changes := func(owned *atomic.Int32, by int32) func(context.Context, *kgo.Client, map[string][]int32) {
+		return func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+			owned.Add(by * int32(len(partitions[topic])))
+		}
+	}
+	enter := func(owned *atomic.Int32) *kgo.Client {
+		return join(topic, name, kgo.HeartbeatInterval(500*time.Millisecond),
+			kgo.OnPartitionsAssigned(changes(owned, 1)), kgo.OnPartitionsRevoked(changes(owned, -1)))
+	}
+	var first, second atomic.Int32
+	defer enter(&first).Close()
+	Soon(func() bool { return first.Load() == 4 })
+	alone := first.Load()
+	defer enter(&second).Close()
+	Soon(func() bool { return first.Load() == 2 && second.Load() == 2 })
+	return Facts{"alone": alone, "each": []int32{first.Load(), second.Load()}}, nil
+}
+
+func reconnect() (Facts, error) {
+	topic := create("reconnect", 1)
+	consumer := join(topic, prefix+"-reconnect")
+	defer consumer.Close()
+	send(client, topic, 0, 10)
+	before := read(consumer, 10)
+	Check(consumer.CommitRecords(all, before...))
+	RestartBroker()
+	send(client, topic, 10, 20)
+	after := read(consumer, 10)
+	return Facts{"before": len(before), "after": len(after), "resumed_at": after[0].Offset}, nil
+}
+
 func group() {
 	topic, name := create("group", 1), prefix+"-group"
-	join := func() *kgo.Client {
-		start := kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())
-		return connect(kgo.ConsumerGroup(name), kgo.ConsumeTopics(topic), start, kgo.DisableAutoCommit())
-	}
 	Feature("group_resume", func() (Facts, error) {
 		send(client, topic, 0, 20)
-		first := join()
+		first := join(topic, name)
 		records := read(first, 10)
 		Check(first.CommitRecords(all, records...))
 		first.Close()
-		second := join()
+		second := join(topic, name)
 		defer second.Close()
 		rest := read(second, 10)
 		return Facts{"first": len(records), "resumed_at": rest[0].Offset, "rest": len(rest)}, nil
 	})
 	Feature("describe_group", func() (Facts, error) {
-		member := join()
+		member := join(topic, name)
 		defer member.Close()
 		described := func() kadm.DescribedGroup { return Must(admin.DescribeGroups(all, name))[name] }
 		Soon(func() bool { return described().State == "Stable" })
@@ -193,6 +256,14 @@ func group() {
 		offset, _ := Must(admin.FetchOffsets(all, name)).Lookup(topic, 0)
 		return Facts{"offset": offset.At}, nil
 	})
+	Feature("move_group", func() (Facts, error) {
+		var to kadm.Offsets
+		to.AddOffset(topic, 0, 5, -1)
+		Check(admin.CommitAllOffsets(all, name, to))
+		offset, _ := Must(admin.FetchOffsets(all, name)).Lookup(topic, 0)
+		return Facts{"offset": offset.At}, nil
+	})
+	Feature("shared_group", share)
 	Feature("delete_group", func() (Facts, error) {
 		Soon(func() bool { return Must(admin.DescribeGroups(all, name))[name].State == "Empty" })
 		Must(admin.DeleteGroup(all, name))
@@ -307,9 +378,13 @@ func main() {
 	for _, name := range Codecs {
 		codec(name)
 	}
+	Feature("acks", acks)
 	large()
 	group()
 	consumerGroup()
 	transactions()
 	offsets()
+	Feature("seek_to_time", seek)
+	Feature("pause_resume", pause)
+	Feature("reconnect", reconnect)
 }

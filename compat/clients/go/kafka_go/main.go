@@ -134,21 +134,11 @@ func codec(name string) {
 		to.Compression = compression[name]
 		defer to.Close()
 		Check(to.WriteMessages(all, messages(0, 20)...))
-		keys, values, headers := 0, 0, 0
-		for i, got := range readAll(topic, 20) {
-			keys += when(string(got.Key) == Key(i))
-			values += when(string(got.Value) == Value(i))
-			headers += when(len(got.Headers) == 1 && string(got.Headers[0].Value) == Header(i))
-		}
-		return Facts{"keys": keys, "values": values, "headers": headers}, nil
+		got := readAll(topic, 20)
+		return RoundTrip(len(got), func(i int) (string, string, string) {
+			return string(got[i].Key), string(got[i].Value), string(got[i].Headers[0].Value)
+		}), nil
 	})
-}
-
-func when(so bool) int {
-	if so {
-		return 1
-	}
-	return 0
 }
 
 func large() {
@@ -166,11 +156,53 @@ func large() {
 	Feature("too_large", func() (Facts, error) { return Facts{"code": code(one(2_000_000))}, nil })
 }
 
+func join(name, topic string) *kafka.Reader {
+	return kafka.NewReader(kafka.ReaderConfig{
+		Brokers: []string{bootstrap}, GroupID: name, Topic: topic, StartOffset: kafka.FirstOffset,
+		MaxWait: 500 * time.Millisecond, HeartbeatInterval: 500 * time.Millisecond, SessionTimeout: 6 * time.Second, RebalanceTimeout: 6 * time.Second,
+	})
+}
+
+func acks() (Facts, error) {
+	topic := create("acks", 1)
+	for n, wanted := range []kafka.RequiredAcks{kafka.RequireNone, kafka.RequireOne, kafka.RequireAll} {
+		to := writer(topic)
+		to.RequiredAcks = wanted
+		Check(to.WriteMessages(all, messages(n*10, n*10+10)...))
+		Check(to.Close())
+	}
+	return Facts{"records": len(readAll(topic, 30))}, nil
+}
+
+func seek() (Facts, error) {
+	topic := create("times", 1)
+	produce(topic, 0, 10)
+	time.Sleep(50 * time.Millisecond)
+	now := time.Now()
+	produce(topic, 10, 20)
+	reader := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{bootstrap}, Topic: topic, MaxWait: 500 * time.Millisecond})
+	defer reader.Close()
+	read(reader, 1)
+	Check(reader.SetOffsetAt(all, now))
+	return Facts{"first_read": read(reader, 1)[0].Offset}, nil
+}
+
+func reconnect() (Facts, error) {
+	topic := create("reconnect", 1)
+	to, reader := writer(topic), join(prefix+"-reconnect", topic)
+	defer to.Close()
+	defer reader.Close()
+	Check(to.WriteMessages(all, messages(0, 10)...))
+	before := read(reader, 10)
+	Check(reader.CommitMessages(all, before...))
+	RestartBroker()
+	Check(to.WriteMessages(all, messages(10, 20)...))
+	after := read(reader, 10)
+	return Facts{"before": len(before), "after": len(after), "resumed_at": after[0].Offset}, nil
+}
+
 func group() {
 	topic, name := create("group", 1), prefix+"-group"
-	join := func() *kafka.Reader {
-		return kafka.NewReader(kafka.ReaderConfig{Brokers: []string{bootstrap}, GroupID: name, Topic: topic, StartOffset: kafka.FirstOffset, MaxWait: 500 * time.Millisecond})
-	}
 	described := func() kafka.DescribeGroupsResponseGroup {
 		return Must(client.DescribeGroups(all, &kafka.DescribeGroupsRequest{GroupIDs: []string{name}})).Groups[0]
 	}
@@ -184,25 +216,31 @@ func group() {
 	}
 	Feature("group_resume", func() (Facts, error) {
 		produce(topic, 0, 20)
-		first := join()
+		first := join(name, topic)
 		records := read(first, 10)
 		Check(first.CommitMessages(all, records...))
 		Check(first.Close())
-		second := join()
+		second := join(name, topic)
 		defer second.Close()
 		rest := read(second, 10)
 		return Facts{"first": len(records), "resumed_at": rest[0].Offset, "rest": len(rest)}, nil
 	})
 	Feature("describe_group", func() (Facts, error) {
-		member := join()
+		member := join(name, topic)
 		defer member.Close()
 		Soon(func() bool { return described().GroupState == "Stable" })
 		return Facts{"state": described().GroupState, "members": len(described().Members)}, nil
 	})
 	Feature("list_groups", func() (Facts, error) { return Facts{"listed": listed()}, nil })
-	Feature("committed_offset", func() (Facts, error) {
+	committed := func() (Facts, error) {
 		asked := &kafka.OffsetFetchRequest{GroupID: name, Topics: map[string][]int{topic: {0}}}
 		return Facts{"offset": Must(client.OffsetFetch(all, asked)).Topics[topic][0].CommittedOffset}, nil
+	}
+	Feature("committed_offset", committed)
+	Feature("move_group", func() (Facts, error) {
+		offsets := map[string][]kafka.OffsetCommit{topic: {{Partition: 0, Offset: 5}}}
+		Must(client.OffsetCommit(all, &kafka.OffsetCommitRequest{GroupID: name, GenerationID: -1, Topics: offsets}))
+		return committed()
 	})
 	Feature("delete_group", func() (Facts, error) {
 		Soon(func() bool { return described().GroupState == "Empty" })
@@ -243,7 +281,10 @@ func main() {
 	for _, name := range Codecs {
 		codec(name)
 	}
+	Feature("acks", acks)
 	large()
 	group()
 	offsets()
+	Feature("seek_to_time", seek)
+	Feature("reconnect", reconnect)
 }

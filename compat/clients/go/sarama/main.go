@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -159,21 +158,11 @@ func codec(name string) {
 	Feature("produce_"+name, func() (Facts, error) {
 		topic := create(name, 1)
 		produce(topic, 0, 20, func(c *sarama.Config) { c.Producer.Compression = compression[name] })
-		keys, values, headers := 0, 0, 0
-		for i, got := range readAll(topic, 20) {
-			keys += when(string(got.Key) == Key(i))
-			values += when(string(got.Value) == Value(i))
-			headers += when(len(got.Headers) == 1 && string(got.Headers[0].Value) == Header(i))
-		}
-		return Facts{"keys": keys, "values": values, "headers": headers}, nil
+		got := readAll(topic, 20)
+		return RoundTrip(len(got), func(i int) (string, string, string) {
+			return string(got[i].Key), string(got[i].Value), string(got[i].Headers[0].Value)
+		}), nil
 	})
-}
-
-func when(so bool) int {
-	if so {
-		return 1
-	}
-	return 0
 }
 
 func large() {
@@ -194,83 +183,12 @@ func large() {
 	})
 }
 
-// member hands over what it reads in a group, until it is told to leave; one that commits does so for each message.
-type member struct {
-	commits  bool
-	messages chan *sarama.ConsumerMessage
-	leave    context.CancelFunc
-	left     chan error
-}
-
-func (m *member) Setup(sarama.ConsumerGroupSession) error   { return nil }
-func (m *member) Cleanup(sarama.ConsumerGroupSession) error { return nil }
-func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
-	for message := range claim.Messages() {
-		select {
-		case m.messages <- message:
-			if m.commits {
-				session.MarkMessage(message, "")
-				session.Commit()
-			}
-		case <-session.Context().Done():
-			return nil
-		}
+func acks() (Facts, error) {
+	topic := create("acks", 1)
+	for n, wanted := range []sarama.RequiredAcks{sarama.NoResponse, sarama.WaitForLocal, sarama.WaitForAll} {
+		produce(topic, n*10, n*10+10, func(c *sarama.Config) { c.Producer.RequiredAcks = wanted })
 	}
-	return nil
-}
-
-func join(name, topic string, commits bool) *member {
-	group := Must(sarama.NewConsumerGroup([]string{bootstrap}, name, settings()))
-	asked, leave := context.WithCancel(context.Background())
-	joined := &member{commits, make(chan *sarama.ConsumerMessage), leave, make(chan error, 1)}
-	go func() {
-		var err error
-		for err == nil && asked.Err() == nil {
-			err = group.Consume(asked, []string{topic}, joined)
-		}
-		joined.left <- errors.Join(err, group.Close())
-	}()
-	return joined
-}
-
-func (m *member) stop() {
-	m.leave()
-	Check(<-m.left)
-}
-
-func group() {
-	topic, name := create("group", 1), prefix+"-group"
-	described := func() *sarama.GroupDescription { return Must(admin.DescribeConsumerGroups([]string{name}))[0] }
-	Feature("group_resume", func() (Facts, error) {
-		produce(topic, 0, 20)
-		first := join(name, topic, true)
-		records := read(first.messages, 10)
-		first.stop()
-		second := join(name, topic, false)
-		rest := read(second.messages, 10)
-		second.stop()
-		return Facts{"first": len(records), "resumed_at": rest[0].Offset, "rest": len(rest)}, nil
-	})
-	Feature("describe_group", func() (Facts, error) {
-		one := join(name, topic, false)
-		defer one.stop()
-		Soon(func() bool { return described().State == "Stable" })
-		return Facts{"state": described().State, "members": len(described().Members)}, nil
-	})
-	Feature("list_groups", func() (Facts, error) {
-		_, listed := Must(admin.ListConsumerGroups())[name]
-		return Facts{"listed": listed}, nil
-	})
-	Feature("committed_offset", func() (Facts, error) {
-		offsets := Must(admin.ListConsumerGroupOffsets(name, map[string][]int32{topic: {0}}))
-		return Facts{"offset": offsets.GetBlock(topic, 0).Offset}, nil
-	})
-	Feature("delete_group", func() (Facts, error) {
-		Soon(func() bool { return described().State == "Empty" })
-		Check(admin.DeleteConsumerGroup(name))
-		_, listed := Must(admin.ListConsumerGroups())[name]
-		return Facts{"listed": listed}, nil
-	})
+	return Facts{"records": len(readAll(topic, 30))}, nil
 }
 
 func idempotent(config *sarama.Config) {
@@ -314,11 +232,8 @@ func transactions() {
 		offsets := map[string][]*sarama.PartitionOffsetMetadata{topic: {{Partition: 0, Offset: 10, LeaderEpoch: -1}}}
 		Check(producer.AddOffsetsToTxn(offsets, name))
 		Check(producer.CommitTxn())
-		offset := func() int64 {
-			return Must(admin.ListConsumerGroupOffsets(name, map[string][]int32{topic: {0}})).GetBlock(topic, 0).Offset
-		}
-		Soon(func() bool { return offset() == 10 })
-		return Facts{"offset": offset(), "records": len(readAll(sink, 10, readCommitted))}, nil
+		Soon(func() bool { return committed(name, topic) == 10 })
+		return Facts{"offset": committed(name, topic), "records": len(readAll(sink, 10, readCommitted))}, nil
 	})
 	Feature("fenced", func() (Facts, error) {
 		older := begin("fenced")
@@ -364,13 +279,54 @@ func offsets() {
 	})
 }
 
+func seek() (Facts, error) {
+	topic := create("times", 1)
+	produce(topic, 0, 10)
+	time.Sleep(50 * time.Millisecond)
+	now := time.Now().UnixMilli()
+	produce(topic, 10, 20)
+	client := Must(sarama.NewClient([]string{bootstrap}, settings()))
+	defer client.Close()
+	consumer := Must(sarama.NewConsumerFromClient(client))
+	found := Must(client.GetOffset(topic, 0, now))
+	partition := Must(consumer.ConsumePartition(topic, 0, found))
+	defer partition.Close()
+	return Facts{"first_read": read(partition.Messages(), 1)[0].Offset}, nil
+}
+
+func pause() (Facts, error) {
+	topic := create("paused", 1)
+	consumer := Must(sarama.NewConsumer([]string{bootstrap}, settings()))
+	defer consumer.Close()
+	partition := Must(consumer.ConsumePartition(topic, 0, sarama.OffsetOldest))
+	defer partition.Close()
+	partition.Pause()
+	produce(topic, 0, 20)
+	paused := 0
+	for waited := time.After(time.Second); ; {
+		select {
+		case <-partition.Messages():
+			paused++
+			continue
+		case <-waited:
+		}
+		break
+	}
+	partition.Resume()
+	return Facts{"while_paused": paused, "after": len(read(partition.Messages(), 20))}, nil
+}
+
 func main() {
 	topics()
 	for _, name := range Codecs {
 		codec(name)
 	}
+	Feature("acks", acks)
 	large()
 	group()
 	transactions()
 	offsets()
+	Feature("seek_to_time", seek)
+	Feature("pause_resume", pause)
+	Feature("reconnect", reconnect)
 }

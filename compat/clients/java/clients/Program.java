@@ -1,3 +1,5 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -227,6 +229,82 @@ public class Program {
         return offset == null ? -1 : offset.offset();
     }
 
+    /** Two members share four partitions; each polls in turn. */
+    static Map<String, Object> share() throws Exception {
+        String topic = create("shared", 4), group = prefix + "-shared";
+        try (KafkaConsumer<byte[], byte[]> one = join(group, topic, "heartbeat.interval.ms", "500")) {
+            soon(() -> owned(one).size() == 4);
+            int alone = one.assignment().size();
+            try (KafkaConsumer<byte[], byte[]> other = join(group, topic)) {
+                soon(() -> owned(one).size() == 2 & owned(other).size() == 2);
+                return facts("alone", alone, "each", List.of(one.assignment().size(), other.assignment().size()));
+            }
+        }
+    }
+
+    static Collection<TopicPartition> owned(KafkaConsumer<byte[], byte[]> consumer) {
+        consumer.poll(Duration.ofMillis(100));
+        return consumer.assignment();
+    }
+
+    static Map<String, Object> reconnect() throws Exception {
+        String topic = create("reconnect", 1);
+        try (KafkaConsumer<byte[], byte[]> consumer = join(prefix + "-reconnect", topic)) {
+            send(producer, topic, 0, 10);
+            int before = read(consumer, 10).size();
+            consumer.commitSync();
+            restartBroker();
+            send(producer, topic, 10, 20);
+            List<ConsumerRecord<byte[], byte[]>> after = read(consumer, 10);
+            return facts("before", before, "after", after.size(), "resumed_at", after.get(0).offset());
+        }
+    }
+
+    /** Whoever runs this program stops the broker in good order and starts it again. */
+    static void restartBroker() throws Exception {
+        System.out.println("{\"please\":\"restart the broker\"}");
+        String answer = new BufferedReader(new InputStreamReader(System.in)).readLine();
+        if (!"done".equals(answer)) throw new IllegalStateException("nobody restarted the broker: " + answer);
+    }
+
+    static Map<String, Object> acks() throws Exception {
+        String topic = create("acks", 1);
+        int n = 0;
+        for (String wanted : List.of("0", "1", "all")) {
+            try (KafkaProducer<byte[], byte[]> sender = new KafkaProducer<>(settings("acks", wanted, "enable.idempotence", "false"))) {
+                send(sender, topic, n, n += 10);
+            }
+        }
+        return facts("records", readAll(topic, 30).size());
+    }
+
+    static Map<String, Object> seek() throws Exception {
+        String topic = create("times", 1);
+        TopicPartition partition = new TopicPartition(topic, 0);
+        send(producer, topic, 0, 10);
+        Thread.sleep(50);
+        long now = System.currentTimeMillis();
+        send(producer, topic, 10, 20);
+        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(settings())) {
+            consumer.assign(Collections.singleton(partition));
+            read(consumer, 1);
+            consumer.seek(partition, consumer.offsetsForTimes(Collections.singletonMap(partition, now)).get(partition).offset());
+            return facts("first_read", read(consumer, 1).get(0).offset());
+        }
+    }
+
+    static Map<String, Object> pause() throws Exception {
+        String topic = create("paused", 1);
+        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(settings())) {
+            consumer.assign(Collections.singleton(new TopicPartition(topic, 0)));
+            consumer.pause(consumer.assignment());
+            send(producer, topic, 0, 20);
+            int paused = consumer.poll(Duration.ofSeconds(1)).count();
+            consumer.resume(consumer.assignment());
+            return facts("while_paused", paused, "after", read(consumer, 20).size());
+        }
+    }
+
     static void groups() throws Exception {
         String topic = create("group", 1), group = prefix + "-group";
         feature("group_resume", () -> {
@@ -249,6 +327,11 @@ public class Program {
         });
         feature("list_groups", () -> facts("listed", listed(group)));
         feature("committed_offset", () -> facts("offset", committed(group, topic)));
+        feature("move_group", () -> {
+            admin.alterConsumerGroupOffsets(group, Collections.singletonMap(new TopicPartition(topic, 0), new OffsetAndMetadata(5))).all().get();
+            return facts("offset", committed(group, topic));
+        });
+        feature("shared_group", Program::share);
         feature("delete_group", () -> {
             soon(() -> described(group).members().isEmpty());
             admin.deleteConsumerGroups(Collections.singleton(group)).all().get();
@@ -352,10 +435,14 @@ public class Program {
         producer = new KafkaProducer<>(settings());
         topics();
         for (String name : List.of("none", "gzip", "snappy", "lz4", "zstd")) codec(name);
+        feature("acks", Program::acks);
         large();
         groups();
         transactions();
         offsets();
+        feature("seek_to_time", Program::seek);
+        feature("pause_resume", Program::pause);
+        feature("reconnect", Program::reconnect);
         producer.close();
         admin.close();
     }

@@ -1,5 +1,6 @@
 //! The ordinary use of rdkafka, the Rust binding of librdkafka.
 
+mod consuming;
 #[path = "../../facts.rs"]
 mod facts;
 
@@ -234,6 +235,8 @@ impl Program {
         feature("describe_group", self.describe_group(&group, &topic));
         feature("list_groups", self.listed(&group));
         feature("committed_offset", self.committed(&group, &topic).map(|offset| json!({"offset": offset})));
+        feature("move_group", self.move_group(&group, &topic));
+        feature("shared_group", self.share().await);
         feature("delete_group", self.delete_group(&group).await);
         feature("consumer_protocol", self.next_generation(&topic));
         Ok(())
@@ -347,6 +350,7 @@ impl Program {
         for name in CODECS {
             feature(&format!("produce_{name}"), self.codec(name).await);
         }
+        feature("acks", self.acks().await);
         let large = self.create("large").await?;
         feature("large_message", self.large(&large).await);
         feature("too_large", self.sized(&large, 2_000_000).await.map(|code| json!({"code": code})));
@@ -356,7 +360,11 @@ impl Program {
         feature("transactions", self.commit_and_abort(&topic).await);
         feature("transaction_offsets", self.transaction_offsets(&topic).await);
         feature("fenced", self.fenced(&topic).await);
-        self.offsets().await
+        self.offsets().await?;
+        feature("seek_to_time", self.seek().await);
+        feature("pause_resume", self.pause().await);
+        feature("reconnect", self.reconnect().await);
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use facts::{arguments, feature, header, key, round_trip, value, Facts, CODECS};
+use facts::{arguments, feature, header, key, restart_broker, round_trip, value, Facts, CODECS};
 use rskafka::client::controller::ControllerClient;
 use rskafka::client::error::{Error, ProtocolError};
 use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
@@ -157,6 +157,16 @@ impl Program {
         Ok(json!({"gone": false}))
     }
 
+    async fn reconnected(&self) -> Facts {
+        let partition = self.create("reconnect").await?;
+        partition.produce((0..10).map(record).collect(), Compression::NoCompression).await?;
+        let before = read(&partition, 0, 10).await?.len();
+        restart_broker()?;
+        partition.produce((10..20).map(record).collect(), Compression::NoCompression).await?;
+        let after = read(&partition, 10, 10).await?;
+        Ok(json!({"before": before, "after": after.len(), "resumed_at": after[0].offset}))
+    }
+
     async fn run(&self) -> Result<(), Error> {
         feature("create_topic", self.created().await);
         feature("create_existing", self.refused(self.name("topic")).await);
@@ -172,6 +182,7 @@ impl Program {
         feature("offsets_for_times", self.for_times(&offsets).await);
         feature("delete_records", self.deleted_records(&offsets).await);
         feature("delete_topic", self.deleted().await);
+        feature("reconnect", self.reconnected().await);
         Ok(())
     }
 }
