@@ -8,7 +8,7 @@ speaks (KIP-511).
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from .errors import ProtocolError
 from .primitives import skip_tagged_fields
@@ -45,19 +45,10 @@ def response_header_version(request: type[Message], api_version: int) -> int:
 _API_VERSIONS = 18
 
 
-class RequestHead(NamedTuple):
-    """A request's header, and where its body begins."""
-
-    api_key: int
-    api_version: int
-    correlation_id: int
-    client_id: str | None
-    body_position: int
-
+RequestHead: TypeAlias = tuple[int, int, int, str | None, int]
+"""API key, API version, correlation id, client id, and where the body begins."""
 
 _HEAD = struct.Struct(">hhih")
-# What a NamedTuple's own constructor ends in; every request has a head.
-_new_tuple = tuple.__new__
 
 
 def read_request_head(frame: memoryview, flexible_from: Mapping[int, int]) -> RequestHead:
@@ -81,7 +72,7 @@ def read_request_head(frame: memoryview, flexible_from: Mapping[int, int]) -> Re
         raise ProtocolError("the request ends within its header") from error
     except UnicodeDecodeError as error:
         raise ProtocolError("the client id is not UTF-8") from error
-    return _new_tuple(RequestHead, (api_key, api_version, correlation_id, client_id, position))
+    return api_key, api_version, correlation_id, client_id, position
 
 
 _NEVER_FLEXIBLE = 1 << 15

@@ -17,6 +17,12 @@ _UVARINT_BYTES_MAX = 5
 
 def read_uvarint(buffer: Buffer, position: int) -> tuple[int, int]:
     """Read an unsigned 32-bit varint; return it and the position behind it."""
+    byte = buffer[position]
+    if byte < 0x80:
+        return byte, position + 1
+    second = buffer[position + 1]
+    if second < 0x80:  # as nearly all lengths of batches are
+        return byte & 0x7F | second << 7, position + 2
     value = shift = 0
     for _ in range(_UVARINT_BYTES_MAX):
         byte = buffer[position]

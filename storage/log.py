@@ -19,7 +19,7 @@ from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
 from .cleaned_segment import SegmentSource, swap_in
 from .log_segments import LogSegments
 from .log_sync import LogSync
-from .log_validator import check_batch, client_batch, stamp_now, validate_records
+from .log_validator import check_batch, client_batch, plain_batch, stamp_now, validate_records
 from .producer_replay import end_txn_marker, index_completed, replay_producers
 from .released_files import ReleasedFiles
 from .retention import breached_segments
@@ -190,14 +190,18 @@ class Log:
         Raises AppendError (KAFKA_STORAGE_ERROR when the disk refuses); nothing is appended then.
         """
         if origin is _CLIENT:
-            header = client_batch(records, self.name)
-            size = header.batch_length + LOG_OVERHEAD_BYTES
-            if len(records) != size:
-                records = records[:size]
-            check_batch(records, header, self.name, self.config, origin)
-            records, header = validate_records(records, header, name=self.name, config=self.config, now_ms=now_ms)
+            header = plain_batch(records, self.config, now_ms)
+            if header is None:
+                records, header = self._checked(records, now_ms)
             return self._append_batch(records, header, self.log_end_offset, leader_epoch, now_ms, origin)
         return self._append_trusted(records, leader_epoch, now_ms, origin)
+
+    def _checked(self, records: memoryview, now_ms: int) -> tuple[memoryview, BatchHeader]:
+        """What is to be written for a producer's batch that is not a plain one."""
+        header = client_batch(records, self.name)
+        records = records[: header.size_bytes]
+        check_batch(records, header, self.name, self.config, _CLIENT)
+        return validate_records(records, header, name=self.name, config=self.config, now_ms=now_ms)
 
     def append_built(
         self,

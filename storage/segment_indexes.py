@@ -61,12 +61,6 @@ class SegmentIndexes:
 
     # ------------------------------------------------------------------ questions
 
-    def are_full(self, max_bytes: int) -> bool:
-        """Whether Kafka's files, of this size at most, would have no room left; both must be in memory."""
-        assert self.offsets is not None
-        assert self.times is not None
-        return self.offsets.is_full(max_bytes) or self.times.is_full(max_bytes)
-
     def position(self, offset: int, log_bytes: int) -> int:
         """A position at or before the batch that holds `offset`."""
         if self.offsets is not None:

@@ -13,7 +13,7 @@ from ottla.protocol.record_batch import check_crc, read_header
 from ottla.protocol.records import Record, RecordHeader, build_batch
 from ottla.storage.append import AppendError, AppendOrigin
 from ottla.storage.log_config import LogConfig
-from ottla.storage.log_validator import check_batch, client_batch, stamp_now, validate_records
+from ottla.storage.log_validator import check_batch, client_batch, plain_batch, stamp_now, validate_records
 
 from .log_home import NOW_MS, producer_batch, records_in
 
@@ -304,3 +304,57 @@ class TestRecompression:
     def test_a_codec_that_does_not_exist_is_refused(self, codec):
         error = refused(changed(producer_batch(b"a"), 21, ">h", codec), named=f"Unknown compression type id: {codec}")
         assert error.code is ErrorCode.UNKNOWN_SERVER_ERROR
+
+
+class TestTheShortWay:
+    """`plain_batch` takes nothing that the long way would refuse or change, and all that is ordinary."""
+
+    FIELDS = ((0, ">q"), (8, ">i"), (16, ">b"), (21, ">h"), (23, ">i"), (35, ">q"), (43, ">q"), (53, ">i"), (57, ">i"))
+    CONFIGS = (
+        LogConfig(),
+        COMPACTED,
+        LogConfig(message_timestamp_type="LogAppendTime"),
+        LogConfig(message_timestamp_before_max_ms=HOUR_MS),
+        LogConfig(compression_type="gzip"),
+        LogConfig(compression_type="uncompressed"),
+        LogConfig(max_message_bytes=100),
+        LogConfig(message_timestamp_after_max_ms=0),
+    )
+
+    @pytest.mark.parametrize("config", CONFIGS)
+    @pytest.mark.parametrize("codec", [Compression.NONE, Compression.LZ4])
+    def test_it_agrees_with_the_long_way(self, config, codec):
+        whole = bytes(producer_batch(b"a" * 30, b"b", compression=codec))
+        batches = [whole, *(whole[:size] for size in range(len(whole))), whole + b"x", whole * 2]
+        broken = bytearray(whole)
+        broken[-1] ^= 1
+        batches.append(broken)
+        for position, form in self.FIELDS:
+            for value in (-2, -1, 0, 1, 2, 3, 4, 5, 6, 8, 16, 32, 64, 127):
+                batches.append(changed(whole, position, form, value))
+        for offset_ms in (-2 * HOUR_MS, -1, 0, 1, HOUR_MS, HOUR_MS + 1):
+            batches.append(changed(whole, 35, ">q", NOW_MS + offset_ms))
+        taken = 0
+        for batch in batches:
+            header = plain_batch(memoryview(bytearray(batch)), config, NOW_MS)
+            if header is not None:
+                taken += 1
+                sent = bytes(batch)
+                written, expected = long_way(bytearray(batch), config)
+                assert (bytes(written), expected) == (sent, header)
+        assert (taken > 10) == (config == LogConfig() or config.message_timestamp_after_max_ms == 0)
+
+    @pytest.mark.parametrize("idempotent", [False, True])
+    def test_the_ordinary_goes_it(self, idempotent):
+        about = {"producer_id": 7, "producer_epoch": 1, "base_sequence": 3} if idempotent else {}
+        for codec in Compression:
+            batch = producer_batch(b"a" * 100, b"b", compression=codec, **about)
+            assert plain_batch(memoryview(batch), LogConfig(), NOW_MS) == read_header(batch)
+
+
+def long_way(batch, config):
+    view = memoryview(batch)
+    header = client_batch(view, "t-0")
+    view = view[: header.size_bytes]
+    check_batch(view, header, "t-0", config, AppendOrigin.CLIENT)
+    return validate_records(view, header, name="t-0", config=config, now_ms=NOW_MS)
