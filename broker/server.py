@@ -60,7 +60,6 @@ class Server:
         self._dispatcher: Dispatcher | None = None
         self._listeners: list[_Listener] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._connecting: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._room.set()
         self._empty = asyncio.Event()
@@ -90,8 +89,7 @@ class Server:
         """Close everything; answers that are already written are still delivered to clients that read."""
         for task in self._tasks:
             task.cancel()
-        # Who was let in already becomes a connection first, within a turn or two: then it is closed like the others.
-        await asyncio.gather(*self._tasks, *self._connecting, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for listener in self._listeners:
             listener.socket.close()
         for connection in list(self._connections):
@@ -129,13 +127,10 @@ class Server:
             if connection is None:
                 accepted.close()
             else:
-                # Not awaited: whoever knocks next must not wait for this one's first turn.
-                task = loop.create_task(self._connect(connection, accepted, address[0]))
-                self._connecting.add(task)
-                task.add_done_callback(self._connecting.discard)
+                self._open(connection, accepted, address)
 
     def admit(self, peer_host: str, listener_name: str) -> Connection | None:
-        """A protocol for one more transport; None when its address has too many already."""
+        """A connection for one more socket; None when its address has too many already."""
         limits = self.limits
         allowed = limits.connections_per_ip_overrides.get(peer_host, limits.connections_per_ip_max)
         if self._per_ip[peer_host] >= allowed:
@@ -152,13 +147,15 @@ class Server:
             self._room.clear()
         return connection
 
-    async def _connect(self, connection: Connection, accepted: socket.socket, peer_host: str) -> None:
+    def _open(self, connection: Connection, accepted: socket.socket, address: tuple[str, int]) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
+            # Without it the end of a response may wait 40 ms for the client's delayed acknowledgement.
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.open(accepted, address[:2])
         except OSError as error:
-            logger.info("a connection from %s was gone before it was taken: %s", peer_host, error)
+            logger.info("a connection from %s was gone before it was taken: %s", address[0], error)
             accepted.close()
-            self._forget(connection, peer_host)
+            self._forget(connection, address[0])
 
     def _new_connection(self, listener_name: str) -> Connection:
         assert self._dispatcher is not None
@@ -196,9 +193,7 @@ class Server:
 def _bound_socket(host: str, port: int, pending_connections_max: int) -> socket.socket:
     """A TCP socket on the address; without a host on all addresses, both families where there are both."""
     family, address = _resolve(host, port)
-    # The protocol by name: asyncio sets TCP_NODELAY on connections of such sockets only, and without it the end of a
-    # response may wait 40 ms for the client's delayed acknowledgement.
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setblocking(False)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

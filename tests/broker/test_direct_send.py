@@ -65,7 +65,7 @@ class Pair:
             self.is_lost.set()
 
         loop = asyncio.get_running_loop()
-        sending = DirectSend(self.writer.fileno(), list(parts), loop, self.is_done.set, lost)
+        sending = DirectSend(self.writer, list(parts), loop, self.is_done.set, lost)
         sending.go_on()
         return sending
 

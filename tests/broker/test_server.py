@@ -236,10 +236,8 @@ def test_a_client_that_does_not_read_is_asked_nothing_more() -> None:
             writer.write(b"".join(map(list_groups, range(400))))
             await until(lambda: setup.server._connections)
             [connection] = setup.server._connections
-            await until(lambda: connection._writing_paused)
+            await until(lambda: connection._sending is not None)
             await settle()
-            held = connection._transport.get_write_buffer_size()
-            assert held == 0  # what is left of a large response is not copied for the transport
             assert len(setup.handlers.seen) < 400
             await assert_alive(setup.port)
             assert await correlation_ids(reader, 400) == list(range(400))
@@ -255,8 +253,7 @@ def test_no_answer_waits_for_the_client_s_acknowledgement() -> None:
             writer.write(heartbeat(1))
             assert await correlation_ids(reader, 1) == [1]
             [connection] = setup.server._connections
-            accepted = connection._transport.get_extra_info("socket")
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     run(scenario())
 
@@ -268,7 +265,7 @@ def test_small_and_large_answers_keep_their_order_for_a_client_that_reads_late()
             writer.write(b"".join(asked))
             await until(lambda: setup.server._connections)
             [connection] = setup.server._connections
-            await until(lambda: connection._writing_paused)
+            await until(lambda: connection._sending is not None)
             await settle()
             assert await correlation_ids(reader, len(asked)) == list(range(len(asked)))
 
@@ -276,23 +273,42 @@ def test_small_and_large_answers_keep_their_order_for_a_client_that_reads_late()
 
 
 def test_a_large_answer_waits_for_small_ones_that_are_not_sent_yet() -> None:
-    """The transport still holds some of them when the large one comes."""
+    """The socket has not taken some of them when the large one comes."""
 
     async def scenario() -> None:
         async with serving() as setup, client(setup.port) as (reader, writer):
             writer.write(heartbeat(0))
             assert await correlation_ids(reader, 1) == [0]
             [connection] = setup.server._connections
-            connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            connection._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            reader._transport.pause_reading()
             count = 0
-            while not connection._transport.get_write_buffer_size():
+            while connection._sending is None:
                 count += 1000
                 writer.write(b"".join(map(heartbeat, range(count - 999, count + 1))))
                 await settle()
+            assert "list" not in setup.handlers.seen
             writer.write(list_groups(count + 1) + heartbeat(count + 2))
-            await until(lambda: "list" in setup.handlers.seen)
-            assert connection._sending is None
+            await settle()
+            assert "list" not in setup.handlers.seen
+            reader._transport.resume_reading()
             assert await correlation_ids(reader, count + 2) == list(range(1, count + 3))
+
+    run(scenario())
+
+
+def test_a_client_that_has_said_all_still_gets_the_answer_that_is_on_its_way() -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(b"".join(map(list_groups, range(60))))
+            await until(lambda: setup.server._connections)
+            [connection] = setup.server._connections
+            await until(lambda: connection._sending is not None)
+            answered = setup.handlers.seen.count("list")
+            connection._hung_up()
+            assert await correlation_ids(reader, answered) == list(range(answered))
+            assert await reader.read() == b""
+            await until(lambda: not setup.server._connections)
 
     run(scenario())
 

@@ -1,14 +1,13 @@
 """Connections in memory: bytes arrive later and in order, or not at all.
 
-To the broker's side a link is a transport like any other; the client's side is `Client.ask`.
+To the broker's side a link is a socket like any other; the client's side is `Client.ask`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ottla.protocol.compiler import decode, decode_with_end
 from ottla.protocol.headers import ResponseHeader, response_header_version
@@ -16,7 +15,10 @@ from ottla.protocol.headers import ResponseHeader, response_header_version
 from ..harness.raw_client import request_frame
 
 if TYPE_CHECKING:
+    import asyncio
     import random
+    import socket
+    from collections.abc import Callable
 
     from ottla.broker.connection import Connection
 
@@ -29,25 +31,23 @@ class ConnectionLostError(Exception):
     """The broker or the network is gone; whether the request was done is not known."""
 
 
-class Link(asyncio.Transport):
-    """One connection: the transport of the broker's side, and what the client has received."""
+class Link:
+    """One connection: the socket of the broker's side, and what the client has received."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, chance: random.Random, port: int) -> None:
-        super().__init__({"peername": ("10.0.0.1", port), "sockname": ("10.0.0.9", 9092)})
         self._loop = loop
         self._chance = chance
-        self._connection: Connection | None = None
-        self._is_closing = False
+        self._port = port
+        self._on_readable: Callable[[], None] | None = None
         self._is_dead = False
-        self._reading = True
-        self._held: list[bytes] = []
+        self._is_cut = False
+        self._held = bytearray()
         self._last_arrival_s = {"up": 0.0, "down": 0.0}
         self._received = bytearray()
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
 
     def attach(self, connection: Connection) -> None:
-        self._connection = connection
-        connection.connection_made(self)
+        connection.open(cast("socket.socket", self), ("10.0.0.1", self._port))
 
     @property
     def is_dead(self) -> bool:
@@ -67,11 +67,12 @@ class Link(asyncio.Transport):
     def cut(self) -> None:
         """The network fails: neither side hears of the other again."""
         self._fail_client()
-        self._lose_connection()
+        self._is_cut = True
+        self._let_read()
 
     def die(self) -> None:
         """The broker is gone; it hears nothing of it."""
-        self._connection = None
+        self._on_readable = None
         self._loop.call_soon(self._fail_client)
 
     def _fail_client(self) -> None:
@@ -95,55 +96,41 @@ class Link(asyncio.Transport):
 
     # The broker's side
 
+    def watch(self, on_readable: Callable[[], None] | None) -> None:
+        """Call whenever there is something to read; the loop's `add_reader` and `remove_reader` come here."""
+        self._on_readable = on_readable
+        self._loop.call_soon(self._let_read)
+
     def _arrive(self, data: bytes) -> None:
-        connection = self._connection
-        if connection is None or self._is_closing:
-            return
-        if not self._reading:
-            self._held.append(data)
-            return
-        at = 0
-        while at < len(data):
-            buffer = connection.get_buffer(-1)
-            count = min(len(buffer), len(data) - at)
-            buffer[:count] = data[at : at + count]
-            at += count
-            connection.buffer_updated(count)
+        self._held += data
+        self._let_read()
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+    def _let_read(self) -> None:
+        while self._on_readable is not None and (self._held or self._is_cut):
+            self._on_readable()
+
+    def getsockname(self) -> tuple[str, int]:
+        return "10.0.0.9", 9092
+
+    def fileno(self) -> int:
+        return -1
+
+    def recv_into(self, buffer: memoryview) -> int:
+        if self._is_cut:
+            return 0
+        count = min(len(buffer), len(self._held))
+        buffer[:count] = self._held[:count]
+        del self._held[:count]
+        return count
+
+    def send(self, data: bytes) -> int:
         """Nothing is ever full."""
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def writelines(self, list_of_data: Any) -> None:
-        data = b"".join(bytes(piece) for piece in list_of_data)
-        self._later("down", self._hear, data)
-
-    def pause_reading(self) -> None:
-        self._reading = False
-
-    def resume_reading(self) -> None:
-        self._reading = True
-        held, self._held = self._held, []
-        for data in held:
-            self._loop.call_soon(self._arrive, data)
+        self._later("down", self._hear, bytes(data))
+        return len(data)
 
     def close(self) -> None:
         """What was written still arrives."""
-        if not self._is_closing:
-            self._is_closing = True
-            self._loop.call_soon(self._lose_connection)
-            self._later("down", lambda _: self._fail_client(), b"")
-
-    def abort(self) -> None:
-        self.cut()
-
-    def _lose_connection(self) -> None:
-        self._is_closing = True
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.connection_lost(None)
+        self._later("down", lambda _: self._fail_client(), b"")
 
     def _later(self, way: str, arrive: Any, data: bytes) -> None:
         at_s = max(self._last_arrival_s[way], self._loop.time() + self._chance.random() * LATENCY_S_MAX)

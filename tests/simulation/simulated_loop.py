@@ -62,6 +62,19 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
             future.set_exception(error)
         return future
 
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *arguments: Any) -> None:
+        """Only links are read, and they know themselves when they can be."""
+        if hasattr(fd, "watch"):
+            fd.watch(callback)
+        else:
+            super().add_reader(fd, callback, *arguments)
+
+    def remove_reader(self, fd: Any) -> bool:
+        if hasattr(fd, "watch"):
+            fd.watch(None)
+            return True
+        return super().remove_reader(fd)
+
     def _process_events(self, event_list: Sequence[Any]) -> None:
         """There are none."""
 
