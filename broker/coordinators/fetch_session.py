@@ -7,13 +7,25 @@ answer told. Whatever arrives with another epoch than the next one is refused, a
 The cache holds a limited number of sessions. A new one may push out another that was not used for two minutes, or one
 that is older than that and has fewer partitions; a follower's may also push out a consumer's. Kafka splits its cache
 into eight shards so that its threads do not wait for each other; here it is one, with the same rules.
-Kafka: `FetchSession`, `FetchSessionCacheShard`, `FetchManager`, `FetchContext`.
+
+An incremental fetch does not look at every partition of its session. A partition is settled when it has been read and
+there was nothing to tell, and then something watches it. What holds:
+
+- Each partition of a session is unsettled, or is settled and has a watch. Only an open session has settled partitions,
+  and only as long as its requests are of the kind (isolation level, no replica) that settled them.
+- A settled partition would be left out of the answer if it were read now. Whatever could change that unsettles it: a
+  request that names or forgets it, its high watermark, log start or leader epoch, its failing or being deleted.
+- So the unsettled ones, in the order of the session, give the answer that all of them would give.
+- Watches end with their session. A fetch that is parked takes them along when its session goes on or ends without it.
+
+Kafka, which reads every partition each time: `FetchSession`, `FetchSessionCacheShard`, `FetchManager`, `FetchContext`.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.errors import ErrorCode
 from ...protocol.primitives import ZERO_UUID
@@ -32,6 +44,26 @@ EVICTION_MS: Final = 120_000
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _MAX_EPOCH = (1 << 31) - 1
 _NEVER_TOLD = -1
+_IN_TURN = attrgetter("turn")
+
+REPLICA: Final = 2
+"""The kind of a follower's request; a consumer's is its isolation level."""
+
+
+class Watching(Protocol):
+    """Looks after a settled partition."""
+
+    def stop(self) -> None:
+        """Look no more."""
+        ...
+
+
+class Waiting(Protocol):
+    """A parked fetch that relies on the watches of its session."""
+
+    def stand_alone(self) -> None:
+        """Rely on watches of its own from now on."""
+        ...
 
 
 class CachedPartition:
@@ -51,6 +83,8 @@ class CachedPartition:
         "partition",
         "topic",
         "topic_id",
+        "turn",
+        "watching",
     )
 
     def __init__(
@@ -66,6 +100,9 @@ class CachedPartition:
         self.last_fetched_epoch = request.last_fetched_epoch
         self.high_watermark = _NEVER_TOLD
         self.log_start_offset = _NEVER_TOLD
+        self.turn = 0
+        self.watching: Watching | None = None
+        """What looks after it while it is settled."""
 
     def update_request(self, request: CachedPartition) -> None:
         """Take over what the client now asks; what it was told stays."""
@@ -99,14 +136,19 @@ class FetchSession:
 
     __slots__ = (
         "_has_unknown_topics",
+        "_kind",
+        "_next_turn",
+        "_unsettled",
         "created_ms",
         "epoch",
         "id",
+        "is_open",
         "is_privileged",
         "last_used_ms",
         "partitions",
         "size",
         "uses_topic_ids",
+        "waiting",
     )
 
     def __init__(
@@ -127,7 +169,52 @@ class FetchSession:
         self.epoch = INITIAL_EPOCH + 1
         self.size = len(partitions)
         """How many partitions there were when the session was last used; eviction compares it."""
+        self.is_open = True
+        self.waiting: Waiting | None = None
+        """The parked fetch that its newest request has become, if any."""
         self._has_unknown_topics = True
+        self._kind: int | None = None
+        self._unsettled = set(partitions.values())
+        self._next_turn = len(partitions)
+        for turn, partition in enumerate(partitions.values()):
+            partition.turn = turn
+
+    def unsettled(self, kind: int) -> list[CachedPartition]:
+        """What a request of this kind must read, in its order."""
+        if kind != self._kind:
+            self._unsettle_all()
+            self._kind = kind
+        return sorted(self._unsettled, key=_IN_TURN)
+
+    def settle(self, partition: CachedPartition, watching: Watching) -> None:
+        """There is nothing to tell of a partition until `watching` says so."""
+        self._unsettled.remove(partition)
+        partition.watching = watching
+
+    def unsettle(self, partition: CachedPartition) -> None:
+        """Have a partition read again."""
+        watching = partition.watching
+        if watching is not None:
+            partition.watching = None
+            self._unsettled.add(partition)
+            watching.stop()
+
+    def go_on_alone(self) -> None:
+        """Leave a parked fetch to itself: another request has come, or the session ends."""
+        waiting = self.waiting
+        if waiting is not None:
+            waiting.stand_alone()
+            self.waiting = None
+
+    def close(self) -> None:
+        """It is in the cache no more."""
+        self.is_open = False
+        self._unsettle_all()
+
+    def _unsettle_all(self) -> None:
+        self.go_on_alone()
+        for partition in self.partitions.values():
+            self.unsettle(partition)
 
     def update(self, asked: dict[tuple[str | bytes, int], CachedPartition], request: FetchRequest) -> None:
         """Add and change the partitions that a request names, then drop those it forgets."""
@@ -136,13 +223,19 @@ class FetchSession:
             known = partitions.get(key)
             if known is None:
                 partitions[key] = partition
+                self._unsettled.add(partition)
+                self._take_turn(partition)
                 self._has_unknown_topics = True
             else:
+                self.unsettle(known)
                 known.update_request(partition)
         for forgotten in request.forgotten_topics_data:
             topic_key = forgotten.topic_id if self.uses_topic_ids else forgotten.topic
             for index in forgotten.partitions:
-                partitions.pop((topic_key, index), None)
+                gone = partitions.pop((topic_key, index), None)
+                if gone is not None:
+                    self.unsettle(gone)
+                    self._unsettled.remove(gone)
 
     def resolve_names(self, topic_name: Callable[[bytes], str | None]) -> None:
         """Look again for the topics whose ids were not known; a name once found stays, as in Kafka."""
@@ -158,6 +251,11 @@ class FetchSession:
         """Read this partition last from now on, so that each has its turn when not all fit into a response."""
         if self.partitions.pop(partition.key, None) is not None:
             self.partitions[partition.key] = partition
+            self._take_turn(partition)
+
+    def _take_turn(self, partition: CachedPartition) -> None:
+        partition.turn = self._next_turn
+        self._next_turn += 1
 
     def can_be_evicted_by(self, *, is_privileged: bool, size: int) -> bool:
         """Whether a new session with `size` partitions is worth more than this one, which is not stale."""
@@ -203,6 +301,17 @@ class FetchContext:
         self._opens_session = opens_session
         self._is_privileged = is_privileged
         self._uses_topic_ids = uses_topic_ids
+
+    def to_read(self, kind: int) -> Collection[CachedPartition]:
+        """What can give an answer, in its order: all that a full fetch names, what is not settled of a session.
+
+        `kind` is the isolation level, or REPLICA.
+        """
+        session = self.session
+        if session is None:
+            return self.partitions
+        # Who was overtaken is told so, whatever there is to read.
+        return session.unsettled(kind) if session.epoch == self._expected_epoch else ()
 
     def finish(self, answers: list[Answer], now_ms: int) -> tuple[ErrorCode, int, list[Answer]]:
         """The response's error and session id, and which of the partitions that were read go into it.
@@ -275,7 +384,8 @@ class FetchSessionCache:
         if epoch not in (INITIAL_EPOCH, FINAL_EPOCH):
             return self._continue(request, uses_topic_ids, topic_name, now_ms)
         # A full fetch ends the session that it names.
-        self._sessions.pop(request.session_id, None)
+        if request.session_id in self._sessions:
+            self._sessions.pop(request.session_id).close()
         return FetchContext(
             self,
             _asked_partitions(request, uses_topic_ids, topic_name).values(),
@@ -295,9 +405,10 @@ class FetchSessionCache:
         if session.uses_topic_ids != uses_topic_ids:
             return FetchContext(self, (), error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
         asked = _asked_partitions(request, uses_topic_ids, topic_name) if request.topics else {}
+        session.go_on_alone()
         session.update(asked, request)
         if not session.partitions:
-            del self._sessions[session.id]
+            self._sessions.pop(session.id).close()
             return FetchContext(self, asked.values())
         self._touch(session, now_ms)
         session.epoch = session.epoch + 1 if session.epoch < _MAX_EPOCH else INITIAL_EPOCH + 1
@@ -340,7 +451,7 @@ class FetchSessionCache:
             victim = min(self._sessions.values(), key=lambda s: self._eviction_order(s, is_privileged))
             if not victim.can_be_evicted_by(is_privileged=is_privileged, size=size):
                 return False
-        del self._sessions[victim.id]
+        self._sessions.pop(victim.id).close()
         return True
 
     @staticmethod

@@ -75,7 +75,7 @@ def _delete(partition: Partition | None, offset: int) -> int | ErrorCode:
     if not 0 <= target <= log.high_watermark:
         return ErrorCode.OFFSET_OUT_OF_RANGE
     try:
-        log.advance_log_start_offset(target)
+        partition.delete_records_below(target)
     except OSError as error:
         return partition.read_failed(error)
     return log.log_start_offset

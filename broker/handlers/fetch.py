@@ -1,5 +1,6 @@
 """Fetch 4-18: read record batches from some partitions, waiting until there are enough.
 
+- Of a session only the partitions are read in which something may have changed (`coordinators/fetch_session.py`).
 - Answers at once when `min_bytes` are there, when `max_wait_ms` is not positive, or when a partition that was read has
   an error or diverged; else the request is parked in its partitions (`runtime/long_poll.py`). A partition that does not
   exist is told, but is no reason not to wait for the others, as in Kafka; it comes last in the answer.
@@ -16,6 +17,7 @@ Version notes: 5 carries log start offsets, 7 sessions (KIP-227), 9 leader epoch
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from ...protocol.errors import ErrorCode
@@ -31,13 +33,14 @@ from ...protocol.primitives import ZERO_UUID
 from ...protocol.record_batch import CorruptBatch
 from ...storage.append import OffsetOutOfRange
 from ...storage.file_records import FileRecords
+from ..coordinators.fetch_session import REPLICA
 from ..request import Deferred
-from ..runtime.long_poll import Watch
+from ..runtime.long_poll import SettledWatch, Watch
 from ..runtime.partitions import ANY_EPOCH
 
 if TYPE_CHECKING:
     from ...protocol.messages.fetch import FetchRequest
-    from ..coordinators.fetch_session import Answer, CachedPartition
+    from ..coordinators.fetch_session import Answer, CachedPartition, FetchSession
     from ..request import RequestContext
     from ..runtime.long_poll import ReadCache
     from ..runtime.partitions import Partition
@@ -95,10 +98,11 @@ class _Fetch:
     __slots__ = (
         "_hints_at_leaders",
         "_is_committed",
-        "_is_incremental",
+        "_kind",
         "_max_bytes",
         "_replica_id",
         "_services",
+        "_session",
         "bytes_read",
         "context",
         "min_bytes",
@@ -117,8 +121,9 @@ class _Fetch:
             services.clock.monotonic_ms(),
             is_privileged=self._replica_id >= 0,
         )
-        self._is_incremental = self.context.session is not None
+        self._session = self.context.session
         self._is_committed = request.isolation_level == _READ_COMMITTED
+        self._kind = REPLICA if self._replica_id >= 0 else request.isolation_level
         self._max_bytes = min(request.max_bytes, services.config.fetch_max_bytes)
         self.min_bytes = min(request.min_bytes, self._max_bytes)
         self.bytes_read = 0
@@ -127,7 +132,7 @@ class _Fetch:
         """Partitions that do not exist."""
 
     def read(self, cache: ReadCache | None) -> list[Answer]:
-        """Read every partition in order, as far as the limits allow; leave out what an incremental fetch need not tell.
+        """Read the partitions in order, as far as the limits allow; leave out what an incremental fetch need not tell.
 
         `cache` holds what other fetches have read at this moment.
         """
@@ -136,7 +141,7 @@ class _Fetch:
         self.unreadable = []
         bytes_read = 0
         left = self._max_bytes
-        for wanted in self.context.partitions:
+        for wanted in self.context.to_read(self._kind):
             topic = wanted.topic
             partition = None if topic is None else get_partition(topic, wanted.partition)
             if partition is None:
@@ -165,14 +170,14 @@ class _Fetch:
         get_partition = self._services.partitions.get
         watches = []
         try:
-            for wanted in self.context.partitions:
+            for wanted in self.context.to_read(self._kind):
                 partition = None if wanted.topic is None else get_partition(wanted.topic, wanted.partition)
                 if partition is not None:
                     watches.append(
                         Watch(partition, wanted.fetch_offset, wanted.max_bytes, is_committed=self._is_committed)
                     )
             deferred: Deferred[FetchResponse] = Deferred()
-            self._services.fetches.park(self, deferred, watches, max_wait_ms)
+            self._services.fetches.park(self, deferred, watches, max_wait_ms, self._session)
         except OSError:
             return None
         return deferred
@@ -195,10 +200,11 @@ class _Fetch:
         aborted: list[AbortedTransaction] | None = [] if self._is_committed else None
         if offset == end_offset:
             if (
-                self._is_incremental
+                self._session is not None
                 and wanted.high_watermark == high_watermark
                 and wanted.log_start_offset == log.log_start_offset
             ):
+                self._settle(self._session, wanted, partition)
                 return None
             records: bytes | FileRecords = b""
         else:
@@ -220,6 +226,12 @@ class _Fetch:
             # The type is a reader's: who writes the response knows of files too.
             records=cast("bytes", records),
         )
+
+    def _settle(self, session: FetchSession, wanted: CachedPartition, partition: Partition) -> None:
+        """Read this partition no more until something happens to it; a follower's may diverge at any time."""
+        if wanted.last_fetched_epoch < 0 and session.is_open:
+            with suppress(OSError):  # it is read again, then
+                SettledWatch(session, wanted, partition, is_committed=self._is_committed)
 
     def _problem(self, wanted: CachedPartition, partition: Partition) -> ErrorCode | None:
         """What keeps this partition from being read by this request."""

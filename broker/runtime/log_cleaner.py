@@ -138,7 +138,7 @@ class LogCleaner(MetadataListener):
 
     def _apply_retention(self, partition: Partition, now_ms: int) -> None:
         try:
-            removed = partition.log.apply_retention(now_ms)
+            removed = partition.apply_retention(now_ms)
         except OSError as error:
             partition.take_offline(str(error))
             return

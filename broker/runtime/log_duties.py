@@ -86,7 +86,7 @@ class LogDuties:
         def apply(partition: Partition) -> None:
             if partition.log.config.is_compacted:
                 return  # the log cleaner does it, between two cleanings
-            removed = partition.log.apply_retention(now_ms)
+            removed = partition.apply_retention(now_ms)
             if removed:
                 logger.info("%s: retention removed %d segments", partition.name, removed)
 

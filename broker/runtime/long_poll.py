@@ -6,6 +6,10 @@ and the partition's end, at most the partition's limit; the fetch is answered as
 `min_bytes`, when a partition it reads goes away or changes its leader epoch, when an end moves into another segment
 (what was before can be answered now), and else at its deadline. One timer stands for the earliest deadline.
 
+A partition of a fetch session that is settled (`coordinators/fetch_session.py`) has a watch that stays from request to
+request, so that parking a session's fetch costs what has changed, not what it follows: the first event unsettles the
+partition, and the watch then counts for the fetch that the session has parked, if there is one.
+
 All fetches that one event wakes share what they read, so that a record for 10,000 consumers is read from its file once.
 Kafka: `DelayedFetch`, `DelayedOperationPurgatory`; its cases are named where they are decided.
 """
@@ -13,7 +17,7 @@ Kafka: `DelayedFetch`, `DelayedOperationPurgatory`; its cases are named where th
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.fetch import FetchResponse
     from ...storage.file_records import FileRecords
     from ..clock import Clock
+    from ..coordinators.fetch_session import CachedPartition, FetchSession
     from ..request import Deferred
     from .partitions import Partition
     from .timers import TimerHandle, Timers
@@ -39,6 +44,15 @@ class FetchOperation(Protocol):
     def answer(self, cache: ReadCache) -> FetchResponse:
         """Read the partitions now and shape the response."""
         ...
+
+
+class Ends(NamedTuple):
+    """How far a partition can be read, as offsets and as places in its log."""
+
+    high_watermark: int
+    end: tuple[int, int]
+    stable_offset: int
+    stable_end: tuple[int, int]
 
 
 class Watch:
@@ -65,6 +79,26 @@ class Watch:
         self.bytes_available = 0
         self.parked: ParkedFetch | None = None
 
+    def grew(self, ends: Ends, cache: ReadCache) -> None:
+        """The end of the partition has moved."""
+        parked = self.parked
+        if parked is None:
+            return
+        if self.is_committed:
+            is_done = parked.count(self, ends.stable_offset, ends.stable_end)
+        else:
+            is_done = parked.count(self, ends.high_watermark, ends.end)
+        if is_done:
+            parked.complete(cache)
+
+    def changed(self, cache: ReadCache) -> None:
+        """The partition is gone, failed or has another leader epoch."""
+        if self.parked is not None:
+            self.parked.complete(cache)
+
+    def start_moved(self) -> None:
+        """The start of the partition has moved, which is no reason to answer."""
+
     def count(self, end_offset: int, end: tuple[int, int]) -> bool:
         """See how far the partition reaches now; say whether the fetch must be answered at once."""
         if self.offset > end_offset:
@@ -78,10 +112,68 @@ class Watch:
         return False
 
 
+class SettledWatch(Watch):
+    """A partition of a session in which there was nothing to tell; it becomes a plain watch at the first event."""
+
+    __slots__ = ("_session", "_wanted")
+
+    def __init__(
+        self, session: FetchSession, wanted: CachedPartition, partition: Partition, *, is_committed: bool
+    ) -> None:
+        """Settle the partition. Raises OSError."""
+        super().__init__(partition, wanted.fetch_offset, wanted.max_bytes, is_committed=is_committed)
+        self._session = session
+        self._wanted = wanted
+        session.settle(wanted, self)
+        partition.watches[self] = None
+
+    def stop(self) -> None:
+        """Look no more."""
+        self.partition.watches.pop(self, None)
+
+    def grew(self, ends: Ends, cache: ReadCache) -> None:
+        self._unsettle()
+        super().grew(ends, cache)
+
+    def changed(self, cache: ReadCache) -> None:
+        self._unsettle()
+        super().changed(cache)
+
+    def start_moved(self) -> None:
+        self._unsettle()
+
+    def _unsettle(self) -> None:
+        if self.parked is None:
+            self._session.unsettle(self._wanted)
+            waiting = self._session.waiting
+            if isinstance(waiting, ParkedFetch):
+                waiting.watch(self)
+
+    def lend_to(self, parked: ParkedFetch) -> None:
+        """Give a parked fetch a plain watch of the same place."""
+        if self.parked is None:
+            parked.watch(_PlacedWatch(self))
+
+
+class _PlacedWatch(Watch):
+    """A watch where another one stands, whatever has come since."""
+
+    __slots__ = ()
+
+    def __init__(self, other: Watch) -> None:
+        self.partition = other.partition
+        self.offset = other.offset
+        self.max_bytes = other.max_bytes
+        self.is_committed = other.is_committed
+        self.segment, self.position = other.segment, other.position
+        self.bytes_available = 0
+        self.parked = None
+
+
 class ParkedFetch:
     """A fetch that waits: completed once, or abandoned when its connection closes."""
 
-    __slots__ = ("_bytes_available", "_deferred", "_operation", "_purgatory", "_watches", "deadline_ms")
+    __slots__ = ("_bytes_available", "_deferred", "_operation", "_purgatory", "_session", "_watches", "deadline_ms")
 
     def __init__(
         self,
@@ -90,17 +182,34 @@ class ParkedFetch:
         deferred: Deferred[FetchResponse],
         watches: list[Watch],
         deadline_ms: int,
+        session: FetchSession | None,
     ) -> None:
         self._purgatory = purgatory
         self._operation: FetchOperation | None = operation
         self._deferred = deferred
-        self._watches = watches
+        self._session = session
+        self._watches: list[Watch] = []
         self._bytes_available = 0
         self.deadline_ms = deadline_ms
+        if session is not None:
+            session.waiting = self
         for watch in watches:
-            watch.parked = self
-            watch.partition.watches[watch] = None
-            self._bytes_available += watch.bytes_available
+            self.watch(watch)
+
+    def watch(self, watch: Watch) -> None:
+        """Count what a watch sees."""
+        watch.parked = self
+        watch.partition.watches[watch] = None
+        self._watches.append(watch)
+        self._bytes_available += watch.bytes_available
+
+    def stand_alone(self) -> None:
+        """Watch what the session has settled, which goes on or ends without this fetch."""
+        session, self._session = self._session, None
+        if session is not None:
+            for wanted in session.partitions.values():
+                if isinstance(wanted.watching, SettledWatch):
+                    wanted.watching.lend_to(self)
 
     @property
     def is_waiting(self) -> bool:
@@ -130,6 +239,8 @@ class ParkedFetch:
 
     def _leave(self) -> None:
         self._operation = None
+        if self._session is not None:
+            self._session.waiting = None
         for watch in self._watches:
             watch.partition.watches.pop(watch, None)
         self._watches = []
@@ -152,14 +263,22 @@ class FetchPurgatory:
         return len(self._heap) - self._gone
 
     def park(
-        self, operation: FetchOperation, deferred: Deferred[FetchResponse], watches: list[Watch], max_wait_ms: int
+        self,
+        operation: FetchOperation,
+        deferred: Deferred[FetchResponse],
+        watches: list[Watch],
+        max_wait_ms: int,
+        session: FetchSession | None = None,
     ) -> None:
-        """Let a fetch wait for `max_wait_ms` at most, unless what is there is enough for it already."""
+        """Let a fetch wait for `max_wait_ms` at most, unless what is there is enough for it already.
+
+        Where it is a session's, the watches of settled partitions count for it besides `watches`.
+        """
         if _is_enough(watches, operation.min_bytes):
             deferred.complete(operation.answer({}))
             return
         deadline_ms = self._clock.monotonic_ms() + max_wait_ms
-        parked = ParkedFetch(self, operation, deferred, watches, deadline_ms)
+        parked = ParkedFetch(self, operation, deferred, watches, deadline_ms, session)
         deferred.on_abandon = parked.abandon
         self._sequence += 1
         heapq.heappush(self._heap, (deadline_ms, self._sequence, parked))
@@ -207,24 +326,17 @@ def partition_grew(partition: Partition) -> None:
         # Whoever reads now is told what is wrong.
         complete_all(partition.watches)
         return
+    ends = Ends(high_watermark, end, stable, stable_end)
     cache: ReadCache = {}
     for watch in list(partition.watches):
-        parked = watch.parked
-        assert parked is not None
-        if watch.is_committed:
-            is_done = parked.count(watch, stable, stable_end)
-        else:
-            is_done = parked.count(watch, high_watermark, end)
-        if is_done:
-            parked.complete(cache)
+        watch.grew(ends, cache)
 
 
 def complete_all(watches: Iterable[Watch]) -> None:
     """Answer every fetch that has one of these watches: their partition is gone, failed or has another leader epoch."""
     cache: ReadCache = {}
     for watch in list(watches):
-        if watch.parked is not None:
-            watch.parked.complete(cache)
+        watch.changed(cache)
 
 
 def _is_enough(watches: list[Watch], min_bytes: int) -> bool:

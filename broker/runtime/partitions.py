@@ -203,6 +203,24 @@ class Partition:
             if self.log.recovery_point < self.log.log_end_offset:
                 self.log.sync.request(self.log.log_end_offset)
 
+    def delete_records_below(self, offset: int) -> None:
+        """Have the log begin at `offset`. Raises OffsetOutOfRange above the high watermark, OSError."""
+        if self.log.advance_log_start_offset(offset):
+            self._tell_start_moved()
+
+    def apply_retention(self, now_ms: int) -> int:
+        """Give up what retention allows; return how many segments. Raises OSError."""
+        start_offset = self.log.log_start_offset
+        try:
+            return self.log.apply_retention(now_ms)
+        finally:
+            if self.log.log_start_offset != start_offset:
+                self._tell_start_moved()
+
+    def _tell_start_moved(self) -> None:
+        for watch in list(self.watches):
+            watch.start_moved()
+
     def take_offline(self, reason: str) -> None:
         """Serve no more: the log cannot be read or written."""
         self.offline_reason = reason
