@@ -51,6 +51,7 @@ from ..protocol.messages.offset_for_leader_epoch import OffsetForLeaderEpochRequ
 from ..protocol.messages.produce import ProduceRequest
 from ..protocol.messages.sync_group import SyncGroupRequest
 from ..protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
+from ..protocol.messages.update_features import UpdateFeaturesRequest
 from ..protocol.messages.write_txn_markers import WriteTxnMarkersRequest
 from .handlers import (
     add_offsets_to_txn,
@@ -95,6 +96,7 @@ from .handlers import (
     produce,
     sync_group,
     txn_offset_commit,
+    update_features,
     write_txn_markers,
 )
 
@@ -165,6 +167,7 @@ APIS: Final[dict[int, Api]] = {
         ),
         Api(ApiKey.OFFSET_DELETE, 0, 0, OffsetDeleteRequest, offset_delete.handle),
         Api(ApiKey.DESCRIBE_QUORUM, 0, 2, DescribeQuorumRequest, describe_quorum.handle),
+        Api(ApiKey.UPDATE_FEATURES, 0, 2, UpdateFeaturesRequest, update_features.handle),
         Api(ApiKey.DESCRIBE_CLUSTER, 0, 2, DescribeClusterRequest, describe_cluster.handle),
         Api(ApiKey.DESCRIBE_PRODUCERS, 0, 0, DescribeProducersRequest, describe_producers.handle),
         Api(ApiKey.DESCRIBE_TRANSACTIONS, 0, 0, DescribeTransactionsRequest, describe_transactions.handle),

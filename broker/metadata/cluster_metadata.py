@@ -15,6 +15,7 @@ from ...protocol.control_records import VotersRecord
 from ...protocol.errors import ErrorCode
 from ...protocol.stored import metadata as stored
 from ...storage.append import AppendError
+from .feature_updates import feature_records
 from .features import METADATA_VERSION, check_finalized
 from .image import MetadataImage, ReplayError, ResourceType
 from .internal_topics import internal_topic
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from ...protocol.schema import Message
     from ...storage.log import Log
     from ..config.broker_config import BrokerConfig
+    from .feature_updates import FeatureUpdate
     from .metadata_log import MetadataLog
     from .partition_image import TopicImage
 
@@ -319,6 +321,17 @@ class ClusterMetadata:
         if needed:
             self._apply(config_records(resource_type, name, needed))
             self._tell_config_changed(resource_type, name)
+
+    def update_features(self, updates: Sequence[FeatureUpdate], *, validate_only: bool = False) -> None:
+        """Give features other levels, all or none. Raises Refused."""
+        records = feature_records(updates, self.image, self.kraft_version, self.config.min_insync_replicas)
+        if not records or validate_only:
+            return
+        self._apply(records)
+        logger.info("the features are now %s", self.image.features)
+        configs = [record for record in records if isinstance(record, stored.ConfigRecord)]
+        for record in configs:
+            self._tell_config_changed(record.resource_type, record.resource_name)
 
     def allocate_producer_ids(self) -> range:
         """A block of producer ids that nobody has ever had. Raises Refused."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ottla.protocol.messages.api_versions import ApiVersionsRequest
+from ottla.protocol.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest
 
-from ..case import RawBody, versions
+from ..case import RawBody, alone, versions
 
 API = ApiVersionsRequest
 
@@ -27,6 +28,16 @@ def names_with_all_that_is_allowed(w):
 def on_a_connection_that_asked_before(w):
     yield ApiVersionsRequest(client_software_name="compat", client_software_version="1.0")
     yield ApiVersionsRequest(client_software_name="compat", client_software_version="1.0")
+
+
+@versions("3+")
+@alone
+def with_other_features(w):
+    for level, upgrade_type in ((0, 2), (1, 1)):
+        change = FeatureUpdateKey(feature="group.version", max_version_level=level, upgrade_type=upgrade_type)
+        w.ask(UpdateFeaturesRequest(feature_updates=[change]))
+        w.settle()
+        yield ApiVersionsRequest(client_software_name="compat", client_software_version="1.0")
 
 
 @versions("3+")
