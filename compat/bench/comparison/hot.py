@@ -77,8 +77,8 @@ class _Nowhere(socket.socket):
     """A socket that has always got the next request, and whose other end takes everything at once."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setblocking(False)
+        own_end, self._other_end = socket.socketpair()
+        super().__init__(fileno=own_end.detach())
         self.request = b""
         self.answers = 0
 
