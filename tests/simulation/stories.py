@@ -35,10 +35,10 @@ MISHAPS = ("drop", "drop", "kill", "lose power", "stop")
 
 async def befall(world: World, clients: list[Client], until_s: float) -> None:
     """Let something happen to the broker or the network every few seconds."""
-    # Half of all lives lose their power again and again, in the midst of what takes several writes.
-    is_unlucky = world.chance.random() < 0.5
+    # A third of all lives lose their power again and again, in the midst of what takes several writes.
+    is_unlucky = world.chance.random() < 0.35
     while world.loop.time() < until_s:
-        await world.soon(5.0)
+        await world.soon(3.0 if is_unlucky else 5.0)
         happening = "lose power" if is_unlucky else world.chance.choice(MISHAPS)
         if is_unlucky or world.chance.random() < 0.5:
             await world.next_good_moment()
@@ -51,7 +51,7 @@ async def befall(world: World, clients: list[Client], until_s: float) -> None:
             if is_unlucky or world.chance.random() < 0.5:
                 await world.die_within(world.chance.randint(0, 6))
             world.kill() if happening == "kill" else world.lose_power()
-        await world.soon(2.0)
+        await world.soon(1.0)
         await world.start()
 
 

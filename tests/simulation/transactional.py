@@ -208,7 +208,7 @@ class TransactionalProducer:
         )
         self._world.good_moment()
         # Who does not hear of the end may be an application that is restarted, and begins anew without asking again.
-        insists = self._world.chance.random() < 0.5
+        insists = self._world.chance.random() < 0.2
         answer = await self._asked(request, EndTxnResponse, 5 if self._version == 2 else 3, _code, insists=insists)
         self.outcomes[label] = Outcome.COMMITTED if commit else Outcome.ABORTED
         if self._version == 2:

@@ -25,7 +25,7 @@ from ottla.storage.background import INLINE
 
 from ..harness.faulty_files import Fault, FaultyFiles, PartlyLost
 from .network import ConnectionLostError, Link
-from .simulated_loop import LoopClock, SimulatedLoop
+from .simulated_loop import LoopClock, NoEndError, NothingLeftToDoError, SimulatedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -196,7 +196,15 @@ class World:
         """Run the story to its end."""
         try:
             asyncio.set_event_loop(None)
-            self.loop.run_until_complete(self._tell(story))
+            telling = self.loop.create_task(self._tell(story))
+            try:
+                self.loop.run_until_complete(telling)
+            except (NoEndError, NothingLeftToDoError):
+                self.loop.give_time()
+                telling.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    self.loop.run_until_complete(telling)
+                raise
         finally:
             self.loop.close()
             shutil.rmtree(self._home)
