@@ -14,7 +14,7 @@ from ottla.broker.direct_send import DirectSend
 from ottla.storage.file_records import FileRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 MB = 1 << 20
@@ -28,13 +28,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
-def loop(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Both loops that people can choose."""
-    if request.param == "uvloop":
-        asyncio.set_event_loop_policy(pytest.importorskip("uvloop").EventLoopPolicy())
-    yield
-    asyncio.set_event_loop_policy(None)
+pytestmark = pytest.mark.usefixtures("both_event_loops")
 
 
 def stretch(file: Path, position: int, size: int) -> FileRecords:

@@ -20,18 +20,11 @@ from ottla.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatRespons
 from ottla.protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 FRAME_BYTES_MAX = 100_000
 
-
-@pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
-def loop(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Both loops that people can choose."""
-    if request.param == "uvloop":
-        asyncio.set_event_loop_policy(pytest.importorskip("uvloop").EventLoopPolicy())
-    yield
-    asyncio.set_event_loop_policy(None)
+pytestmark = pytest.mark.usefixtures("both_event_loops")
 
 
 class Parking:
