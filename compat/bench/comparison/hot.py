@@ -82,6 +82,9 @@ class _Nowhere(socket.socket):
         self.request = b""
         self.answers = 0
 
+    def getsockname(self) -> tuple[str, int]:
+        return "127.0.0.1", 9092
+
     def recv_into(self, buffer: Any, *options: Any) -> int:
         size = len(self.request)
         buffer[:size] = self.request
