@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .offset_commits import OffsetToCommit
 
 _FIRST_VERSION_FOR_CONSUMERS = 9
+# To look a member up in its enum takes 0.1 µs.
+_NONE: Final = ErrorCode.NONE
 
 
 def check_commit(
@@ -31,7 +33,7 @@ def check_commit(
     member = group.members.get(request.member_id)
     if member is None:
         return ErrorCode.UNKNOWN_MEMBER_ID
-    if not member.is_classic and api_version < _FIRST_VERSION_FOR_CONSUMERS:
+    if member.classic is None and api_version < _FIRST_VERSION_FOR_CONSUMERS:
         return ErrorCode.UNSUPPORTED_VERSION
     return check_epoch(member, epoch, commits)
 
@@ -53,7 +55,7 @@ def check_transactional_commit(
 def check_epoch(member: ConsumerMember, epoch: int, commits: Iterable[OffsetToCommit]) -> ErrorCode:
     """Whether the member's epoch lets it commit these."""
     if epoch == member.epoch:
-        return ErrorCode.NONE
+        return _NONE
     if epoch > member.epoch:
         return _stale(member)
     for commit in commits:

@@ -91,7 +91,7 @@ class GroupShard:
 
     def replay(self, record: GroupRecord, record_offset: int, producer_id: int = NO_PRODUCER_ID) -> None:
         """Take over one record, from the log or just written to it; with a producer id it is part of a transaction."""
-        key, value = record.key, record.value
+        key, value, _ = record
         if isinstance(key, OffsetCommitKey):
             self._replay_offset(key, value, record_offset, producer_id)
         elif isinstance(key, GroupMetadataKey):
@@ -225,18 +225,16 @@ class GroupShard:
     ) -> Decision:
         """Decide on offsets of partitions that exist."""
         code = check_commit(self.groups.get(request.group_id), request, commits, api_version, now)
-        if code is not ErrorCode.NONE:
-            return Decision(code)
-        return Decision(ErrorCode.NONE, commit_records(request, commits, now))
+        return Decision(code) if code else Decision(code, commit_records(request, commits, now))
 
     def commit_in_transaction(
         self, request: TxnOffsetCommitRequest, commits: Sequence[OffsetToCommit], now: Moment
     ) -> Decision:
         """Decide on offsets of partitions that exist, which hold when the producer's transaction is committed."""
         code = check_transactional_commit(self.groups.get(request.group_id), request, commits)
-        if code is not ErrorCode.NONE:
+        if code:
             return Decision(code)
-        return Decision(ErrorCode.NONE, transactional_commit_records(request.group_id, commits, now))
+        return Decision(code, transactional_commit_records(request.group_id, commits, now))
 
     def check_fetch(self, group_id: str, member_id: str | None, member_epoch: int) -> ErrorCode:
         """Whether this member may look offsets up; a classic group lets everybody."""

@@ -110,43 +110,32 @@ def commit_records(
     request: OffsetCommitRequest, commits: Iterable[OffsetToCommit], now: Moment
 ) -> tuple[GroupRecord, ...]:
     """The records of accepted offsets; a retention of the request's own (OffsetCommit 2-4) becomes a time of expiry."""
+    group_id, now_ms = request.group_id, now.wall_ms
     expires_ms = -1
     if request.retention_time_ms != _NO_RETENTION:
-        expires_ms = now.wall_ms + request.retention_time_ms
-    return tuple(
-        [
-            offset_commit_record(
-                request.group_id, commit.topic, commit.partition, _commit_value(commit, now.wall_ms, expires_ms)
-            )
-            for commit in commits
-        ]
-    )
+        expires_ms = now_ms + request.retention_time_ms
+    return tuple([_commit_record(group_id, commit, now_ms, expires_ms) for commit in commits])
 
 
 def transactional_commit_records(
     group_id: str, commits: Iterable[OffsetToCommit], now: Moment
 ) -> tuple[GroupRecord, ...]:
     """The records of accepted offsets. They carry no topic id: the request has none, as in Kafka."""
-    return tuple(
-        offset_commit_record(
-            group_id,
-            commit.topic,
-            commit.partition,
-            _commit_value(commit._replace(topic_id=ZERO_UUID), now.wall_ms, -1),
-        )
-        for commit in commits
-    )
+    now_ms = now.wall_ms
+    return tuple([_commit_record(group_id, commit._replace(topic_id=ZERO_UUID), now_ms, -1) for commit in commits])
 
 
-def _commit_value(commit: OffsetToCommit, now_ms: int, expires_ms: int) -> OffsetCommitValue:
+def _commit_record(group_id: str, commit: OffsetToCommit, now_ms: int, expires_ms: int) -> GroupRecord:
     # The version of record that can expire has no room for epoch and topic id: what it loses is left out at once,
     # so that memory and log say the same.
+    topic, topic_id, partition, offset, leader_epoch, metadata = commit
     is_plain = expires_ms < 0
-    return OffsetCommitValue(
-        offset=commit.offset,
-        leader_epoch=commit.leader_epoch if is_plain else -1,
-        metadata=commit.metadata or "",
+    value = OffsetCommitValue(
+        offset=offset,
+        leader_epoch=leader_epoch if is_plain else -1,
+        metadata=metadata or "",
         commit_timestamp=now_ms,
         expire_timestamp=expires_ms,
-        topic_id=commit.topic_id if is_plain else ZERO_UUID,
+        topic_id=topic_id if is_plain else ZERO_UUID,
     )
+    return offset_commit_record(group_id, topic, partition, value)

@@ -50,15 +50,16 @@ def handle(request: OffsetCommitRequest, context: RequestContext, services: Serv
                 partition_answer.error_code = code
             elif not 0 <= partition.partition_index < len(image.partitions):
                 partition_answer.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            elif is_metadata_too_large(partition.committed_metadata, units_max):
+            elif partition.committed_metadata and is_metadata_too_large(partition.committed_metadata, units_max):
                 too_large.append(partition_answer)
             else:
                 accepted.append(partition_answer)
                 commits.append(_to_commit(image, partition))
     if accepted or too_large:
         group_code = _ask_group(request, commits, context, services)
-        for partition_answer in accepted:
-            partition_answer.error_code = group_code
+        if group_code:
+            for partition_answer in accepted:
+                partition_answer.error_code = group_code
         for partition_answer in too_large:
             partition_answer.error_code = group_code or ErrorCode.OFFSET_METADATA_TOO_LARGE
     return answer

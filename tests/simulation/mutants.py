@@ -50,7 +50,7 @@ MUTANTS = (
         "broker.runtime.group_log:GroupLog.append",
         "if not partition.is_committed:",
         "if False:",
-        records_and_groups,
+        consumer_groups,
         "went back to",
     ),
     Mutant(
