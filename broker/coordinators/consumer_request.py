@@ -23,19 +23,26 @@ def check(request: ConsumerGroupHeartbeatRequest, api_version: int, assignors: t
     if api_version >= _FIRST_VERSION_WITH_OWN_MEMBER_ID or epoch > _JOIN_EPOCH or epoch == LEAVE_EPOCH:
         _refuse_blank(request.member_id, "MemberId can't be empty.")
     _refuse_blank(request.group_id, "GroupId can't be empty.")
-    _refuse_blank(request.instance_id, "InstanceId can't be empty.")
-    _refuse_blank(request.rack_id, "RackId can't be empty.")
+    # Not said by the usual heartbeat, as most of what follows.
+    if request.instance_id is not None:
+        _refuse_blank(request.instance_id, "InstanceId can't be empty.")
+    if request.rack_id is not None:
+        _refuse_blank(request.rack_id, "RackId can't be empty.")
     if epoch == _JOIN_EPOCH:
         _check_join(request)
-    elif epoch == STATIC_LEAVE_EPOCH:
-        _refuse(request.instance_id is None, "InstanceId can't be null.")
-    else:
-        _refuse(epoch < STATIC_LEAVE_EPOCH, "MemberEpoch is invalid.")
+    elif epoch < _JOIN_EPOCH:
+        _check_leave(request)
     if request.server_assignor is not None and request.server_assignor not in assignors:
         raise GroupRefusal(
             ErrorCode.UNSUPPORTED_ASSIGNOR,
             f"ServerAssignor {request.server_assignor} is not supported. Supported assignors: {', '.join(assignors)}.",
         )
+
+
+def _check_leave(request: ConsumerGroupHeartbeatRequest) -> None:
+    epoch = request.member_epoch
+    _refuse(epoch < STATIC_LEAVE_EPOCH, "MemberEpoch is invalid.")
+    _refuse(epoch == STATIC_LEAVE_EPOCH and request.instance_id is None, "InstanceId can't be null.")
 
 
 def _check_join(request: ConsumerGroupHeartbeatRequest) -> None:
@@ -48,8 +55,9 @@ def _check_join(request: ConsumerGroupHeartbeatRequest) -> None:
     )
 
 
-def _refuse_blank(text: str | None, message: str) -> None:
-    _refuse(text is not None and not text.strip(_BLANKS), message)
+def _refuse_blank(text: str, message: str) -> None:
+    if not text.strip(_BLANKS):
+        raise GroupRefusal(ErrorCode.INVALID_REQUEST, message)
 
 
 def _refuse(is_wrong: bool, message: str) -> None:

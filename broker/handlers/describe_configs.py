@@ -30,7 +30,7 @@ from ..config.describe import (
 from ..config.keys import ConfigType
 from ..config.layers import ConfigSource
 from ..metadata.image import ResourceType
-from ..metadata.refusal import Refused
+from ..metadata.refusal import INVALID_REQUEST_MESSAGE, Refused
 from ..metadata.topic_names import problem_with
 from ..runtime.loggers import logger_levels
 
@@ -41,16 +41,11 @@ if TYPE_CHECKING:
     from ..request import RequestContext
     from ..services import Services
 
-_MALFORMED = (
-    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
-    "incompatible broker. See the broker logs for more details."
-)
-
 
 def handle(request: DescribeConfigsRequest, context: RequestContext, services: Services) -> DescribeConfigsResponse:
     """Describe each resource."""
     if any(resource.resource_type not in _DESCRIBE for resource in request.resources):
-        refused = Refused(ErrorCode.INVALID_REQUEST, _MALFORMED)
+        refused = Refused(ErrorCode.INVALID_REQUEST, INVALID_REQUEST_MESSAGE)
         return DescribeConfigsResponse(results=[_error(resource, refused) for resource in request.resources])
     return DescribeConfigsResponse(results=[_result(resource, request, services) for resource in request.resources])
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.find_coordinator import Coordinator, FindCoordinatorResponse
 from ..metadata.endpoints import endpoint_for
-from ..metadata.refusal import Refused
+from ..metadata.refusal import INVALID_REQUEST_MESSAGE, Refused
 from ..metadata.topic_names import GROUP_METADATA_TOPIC, TRANSACTION_STATE_TOPIC
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 _TOPIC_OF_KEY_TYPE: Final = {0: GROUP_METADATA_TOPIC, 1: TRANSACTION_STATE_TOPIC}
 _SHARE = 2
-_MALFORMED: Final = (
-    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
-    "incompatible broker. See the broker logs for more details."
-)
 _FIRST_VERSION_WITH_KEYS = 4
 _FIRST_VERSION_WITH_SHARE_GROUPS = 6
 _NO_NODE = -1
@@ -58,7 +54,7 @@ def _problem(key_type: int, api_version: int, services: Services) -> tuple[Error
     if topic is None:
         # Kafka says nothing to whoever asks for several keys of a kind that only a later version knows.
         is_early = key_type == _SHARE and api_version >= _FIRST_VERSION_WITH_KEYS
-        return ErrorCode.INVALID_REQUEST, "" if is_early else _MALFORMED
+        return ErrorCode.INVALID_REQUEST, "" if is_early else INVALID_REQUEST_MESSAGE
     try:
         services.metadata.ensure_internal_topic(topic)
     except Refused as error:

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
 
 UNKNOWN_TOPIC_OR_PARTITION_MESSAGE: Final = "This server does not host this topic-partition."
 """What Kafka's error of that name says of itself, in the answers that have room for it."""
+INVALID_REQUEST_MESSAGE: Final = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
+"""The same of this one."""
 
 
 class Refused(Exception):
