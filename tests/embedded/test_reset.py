@@ -273,6 +273,48 @@ def test_a_transactional_producer_is_unknown_and_the_next_one_begins(orders_brok
     assert [(r.value, r.transaction) for r in orders_broker.records("orders")] == [(b"kept", "committed")]
 
 
+def test_kafka_pythons_transactional_producer_is_unknown_and_the_next_one_begins(orders_broker):
+    options = {"bootstrap_servers": orders_broker.bootstrap_servers, "transactional_id": "seller"}
+    with contextlib.closing(kafka.KafkaProducer(**options)) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send("orders", b"open").get(TIMEOUT_S)
+        orders_broker.reset()
+        with pytest.raises(kafka.errors.KafkaError):
+            producer.commit_transaction()
+    with contextlib.closing(kafka.KafkaProducer(**options)) as successor:
+        successor.init_transactions()
+        successor.begin_transaction()
+        successor.send("orders", b"kept").get(TIMEOUT_S)
+        successor.commit_transaction()
+    assert_only_kept(orders_broker)
+
+
+def test_aiokafkas_transactional_producer_is_unknown_and_the_next_one_begins(orders_broker):
+    async def story() -> None:
+        options = {"bootstrap_servers": orders_broker.bootstrap_servers, "transactional_id": "seller"}
+        producer = aiokafka.AIOKafkaProducer(**options)
+        await producer.start()
+        await producer.begin_transaction()
+        await producer.send_and_wait("orders", b"open")
+        orders_broker.reset()
+        with pytest.raises(aiokafka.errors.KafkaError):
+            await producer.commit_transaction()
+        async with aiokafka.AIOKafkaProducer(**options) as successor, successor.transaction():
+            await successor.send_and_wait("orders", b"kept")
+        with contextlib.suppress(aiokafka.errors.KafkaError):
+            await producer.stop()
+
+    asyncio.run(asyncio.wait_for(story(), TIMEOUT_S))
+    assert_only_kept(orders_broker)
+
+
+def assert_only_kept(broker) -> None:
+    broker.wait_for(
+        lambda: [(r.value, r.transaction) for r in broker.records("orders")] == [(b"kept", "committed")], TIMEOUT_S
+    )
+
+
 def next_value(consumer: confluent_kafka.Consumer) -> bytes | None:
     """The next record's value; a consumer is told of the topic that was gone for a moment, which is no record."""
     while (message := consumer.poll(TIMEOUT_S)) is not None and message.error() is not None:
