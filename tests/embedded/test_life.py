@@ -178,6 +178,35 @@ def test_use_before_the_start_and_after_the_stop():
         broker.create_topics(["orders"])
 
 
+USES = {
+    "reset": lambda broker: broker.reset(),
+    "topics": lambda broker: broker.topics(),
+    "records": lambda broker: broker.records("orders"),
+    "end_offsets": lambda broker: broker.end_offsets("orders"),
+    "groups": lambda broker: broker.groups(),
+    "transactions": lambda broker: broker.transactions(),
+    "connections": lambda broker: broker.connections(),
+    "describe": lambda broker: broker.describe(),
+    "produce": lambda broker: broker.produce("orders", "x"),
+    "commit": lambda broker: broker.commit("g", "orders", 0),
+    "wait_for": lambda broker: broker.wait_for(lambda: True),
+    "expect": lambda broker: broker.expect("orders", 1),
+    "port": lambda broker: broker.port,
+    "clock": lambda broker: broker.clock.advance(seconds=1),
+    "fault": lambda broker: broker.faults.freeze(),
+    "crash": lambda broker: broker.faults.crash(),
+    "move_leader_epoch": lambda broker: broker.faults.move_leader_epoch("orders"),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=list(USES))
+def test_each_use_after_the_stop(use):
+    with Broker(topics=["orders"]) as broker:
+        pass
+    with pytest.raises(NotRunning, match="stopped"):
+        use(broker)
+
+
 def test_who_asks_while_the_broker_stops_gets_an_answer():
     broker = Broker(topics=["orders"]).start()
     has_begun = threading.Event()

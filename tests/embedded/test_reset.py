@@ -159,6 +159,49 @@ def test_a_reset_while_records_are_written(orders_broker):
     assert offsets == list(range(len(offsets)))
 
 
+def stream_kafka_python(broker, is_over) -> None:
+    with contextlib.closing(kafka.KafkaProducer(bootstrap_servers=broker.bootstrap_servers)) as producer:
+        while not is_over.is_set():
+            with contextlib.suppress(kafka.errors.KafkaError):  # of a topic that is gone for a moment
+                producer.send("orders", b"x").get(TIMEOUT_S)
+        producer.send("orders", b"last").get(TIMEOUT_S)
+
+
+def stream_aiokafka(broker, is_over) -> None:
+    async def story() -> None:
+        async with aiokafka.AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers) as producer:
+            while not is_over.is_set():
+                with contextlib.suppress(aiokafka.errors.KafkaError):
+                    await producer.send_and_wait("orders", b"x")
+            await producer.send_and_wait("orders", b"last")
+
+    asyncio.run(asyncio.wait_for(story(), TIMEOUT_S))
+
+
+def stream_confluent(broker, is_over) -> None:
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0})
+    while not is_over.is_set():
+        producer.produce("orders", b"x")
+        producer.flush(TIMEOUT_S)
+    producer.produce("orders", b"last")
+    assert producer.flush(TIMEOUT_S) == 0
+
+
+@pytest.mark.parametrize("stream", [stream_kafka_python, stream_aiokafka, stream_confluent])
+def test_a_reset_while_a_client_writes(orders_broker, stream):
+    is_over = threading.Event()
+    thread = threading.Thread(target=stream, args=(orders_broker, is_over))
+    thread.start()
+    for _ in range(5):
+        orders_broker.wait_for(lambda: orders_broker.records("orders"), TIMEOUT_S)
+        orders_broker.reset()
+    is_over.set()
+    thread.join()
+    records = orders_broker.records("orders")
+    assert [record.offset for record in records] == list(range(len(records)))
+    assert records[-1].value == b"last"
+
+
 # Clients that stay connected: each goes on with the producer and the consumer that it has
 
 
