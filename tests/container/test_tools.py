@@ -41,7 +41,8 @@ def run(capsys, program, *arguments) -> tuple[int, str, str]:
     return status, said.out, said.err
 
 
-def test_topics_as_kafkas_tool(kafka, capsys, java_tools):
+def test_topics_as_kafkas_tool(kafka_broker_factory, capsys, java_tools):
+    kafka = kafka_broker_factory()  # one that nobody has used: the story ends with the deletion of Kafka's own topics
     server = ["--bootstrap-server", kafka.bootstrap_servers]
 
     def begin() -> None:
