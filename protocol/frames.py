@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LENGTH_BYTES = 4
 
 _TAIL_BYTES_MIN = 64 * 1024
-_INT = struct.Struct(">i")
+_read_int = struct.Struct(">i").unpack_from
 
 
 class FrameTooLargeError(ProtocolError):
@@ -56,10 +56,12 @@ class FrameSplitter:
         end = len(received)
         while end - position >= LENGTH_BYTES:
             body = position + LENGTH_BYTES
-            next_position = body + self._read_length(received, position)
-            if next_position > end:
+            (length,) = _read_int(received, position)
+            if not 0 <= length <= self._frame_bytes_max:
+                raise self._too_large(length)
+            if body + length > end:
                 break
-            position = next_position
+            position = body + length
             yield received[body:position]
         if position < end:
             self._keep(received[position:])
@@ -76,10 +78,13 @@ class FrameSplitter:
         return self._take_partial() if self._used == self._wanted else None
 
     def _read_length(self, buffer: memoryview | bytearray, position: int) -> int:
-        length: int = _INT.unpack_from(buffer, position)[0]
+        length: int = _read_int(buffer, position)[0]
         if not 0 <= length <= self._frame_bytes_max:
-            raise FrameTooLargeError(f"a frame of {length} bytes is not within 0 and {self._frame_bytes_max}")
+            raise self._too_large(length)
         return length
+
+    def _too_large(self, length: int) -> FrameTooLargeError:
+        return FrameTooLargeError(f"a frame of {length} bytes is not within 0 and {self._frame_bytes_max}")
 
     def _continue_partial(self, received: memoryview) -> int:
         """Move bytes of `received` into the partial frame; return how many."""

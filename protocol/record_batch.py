@@ -39,6 +39,8 @@ DELETE_HORIZON_BIT = 0x40
 _new_tuple = tuple.__new__
 _SEQUENCES = 1 << 31
 _MAX_TIMESTAMP_POSITION = 35
+# What a log writes into a batch, with the length between the two: base offset, length, partition leader epoch.
+PLACE = struct.Struct(">qii")
 _OFFSET = struct.Struct(">q")
 _EPOCH = struct.Struct(">i")
 _CRC = struct.Struct(">I")

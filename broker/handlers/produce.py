@@ -36,6 +36,7 @@ from ...protocol.record_batch import (
     CorruptBatch,
     read_header,
 )
+from ...protocol.schema import constructor_of
 from ...storage.append import AppendError, NoBatch
 from ..metadata.topic_names import INTERNAL_TOPICS
 from ..request import Deferred
@@ -50,6 +51,10 @@ if TYPE_CHECKING:
     from ..runtime.partitions import Partition
     from ..runtime.transaction_verification import Refusal
     from ..services import Services
+
+_answer = constructor_of(ProduceResponse)
+_topic_answer = constructor_of(TopicProduceResponse)
+_partition_answer = constructor_of(PartitionProduceResponse)
 
 _FIRST_VERSION_WITH_ZSTD = 7
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
@@ -141,7 +146,8 @@ def _append_all(
     now_ms = services.clock.now_ms()
     partitions = services.partitions
     responses = []
-    written: list[tuple[Partition, PartitionProduceResponse]] = []
+    # Where somebody waits: for the records, or for them to be on the disk.
+    awaited: list[tuple[Partition, PartitionProduceResponse]] = []
     failed = None
     for topic in request.topic_data:
         answers = []
@@ -155,29 +161,28 @@ def _append_all(
             else:
                 refusal = refusals.get((partition.topic, data.index)) if refusals else None
                 answer = _append(partition, data, request, version, now_ms, refusal)
-                written.append((partition, answer))
+                if partition.watches or not partition.is_committed:
+                    awaited.append((partition, answer))
             if answer.error_code:
                 failed = answer
             answers.append(answer)
         if answers:
-            responses.append(
-                TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
-            )
-    uncommitted = _tell_readers(written)
+            responses.append(_topic_answer(name=topic.name, topic_id=topic.topic_id, partition_responses=answers))
+    uncommitted = _tell_readers(awaited) if awaited else None
     if acks == 0:
         if failed is not None:
             context.close_connection(f"a produce with acks=0 failed: {ErrorCode(failed.error_code).name}")
         return None
-    response = ProduceResponse(responses=responses)
+    response = _answer(responses=responses)
     return _when_committed(response, uncommitted) if uncommitted else response
 
 
 def _tell_readers(
-    written: list[tuple[Partition, PartitionProduceResponse]],
+    awaited: list[tuple[Partition, PartitionProduceResponse]],
 ) -> list[tuple[Partition, PartitionProduceResponse]]:
     """Answer the fetches that waited for what is committed; return what is not, whose readers the sync will tell."""
     uncommitted = []
-    for partition, answer in written:
+    for partition, answer in awaited:
         if partition.is_committed:
             if partition.watches:
                 partition_grew(partition)
@@ -247,7 +252,7 @@ def _append(
         appended = partition.append_quietly(records, now_ms)
     except AppendError as error:
         return _rejected(data.index, error, records, partition.log.log_start_offset)
-    return PartitionProduceResponse(
+    return _partition_answer(
         index=data.index,
         base_offset=appended.base_offset,
         log_append_time_ms=appended.log_append_time_ms,
