@@ -90,6 +90,8 @@ class ConsumerMember:
         self._is_over = False
         self.member_id = ""
         self.epoch = 0
+        self._doubts = False
+        """Whether the broker may have died since the last commit: then the group is asked what it kept."""
         self._former: FormerSelf | None = None
         self._begin_anew()
 
@@ -109,6 +111,9 @@ class ConsumerMember:
         while not self._is_over:
             try:
                 await self._beat()
+                if self._doubts and self.owned:
+                    await self._fetch_positions(self.owned)
+                self._doubts = False
                 if self.owned:
                     await self._commit()
                 if self._former is not None and self._world.chance.random() < 0.5:
@@ -116,6 +121,7 @@ class ConsumerMember:
             except ConnectionLostError:
                 # What the lost answer said comes again when everything is told in full.
                 self._tells_owned = True
+                self._doubts = True
             await asyncio.sleep(HEARTBEAT_S * (0.5 + self._world.chance.random() / 2))
             if self._world.accident(0.03):
                 await asyncio.sleep(SESSION_S * 2)  # too long: the group goes on without it

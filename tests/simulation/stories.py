@@ -48,7 +48,7 @@ async def befall(world: World, clients: list[Client], until_s: float) -> None:
         if happening == "stop":
             await world.stop()
         else:
-            if is_unlucky or world.chance.random() < 0.5:
+            if world.chance.random() < 0.6:
                 await world.die_within(world.chance.randint(0, 6))
             world.kill() if happening == "kill" else world.lose_power()
         await world.soon(1.0)
