@@ -183,7 +183,7 @@ class Connection:
         except ProtocolError as error:
             self.close(str(error))
         except Exception:  # the one door for bugs: they end this connection, not the broker
-            logger.exception("a request from %s failed within the broker; the connection is closed", self)
+            logger.exception("a request %s failed within the broker; the connection is closed", self)
             self._end()
 
     def _park(self, exchange: Exchange, deferred: Deferred[Any]) -> None:
