@@ -5,8 +5,10 @@
     python -m compat.bench.compare --rows produce,latency  some subjects
     python -m compat.bench.compare --rows requests --profile FILE; python -m pstats FILE
 
-Apache Kafka takes part where there is Java, kfake where the variable KFAKE names its binary. Prints one table (the
-median of each broker, Ottla's part of the others, what that may be at most) and writes `results.json` and pictures.
+Apache Kafka takes part where there is Java, kfake where the variable KFAKE names its binary; ottla-uvloop, where it is
+named in `--brokers` and uvloop can be imported. All of it with three rounds takes about three quarters of an hour.
+Prints one table (the median of each broker, Ottla's part of the others, what that may be at most) and writes
+`results.json` and pictures.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from .comparison.opponents import MeasuredBroker
 
 QUICK_ROUNDS, ROUNDS = 1, 5
-QUICK_WARM_UP_S, WARM_UP_S = 4.0, 40.0
+QUICK_WARM_UP_S, WARM_UP_S = 4.0, 25.0
 
 
 def main() -> int:
@@ -76,7 +78,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=_names(catalogue.subjects()), default=[], help=f"of {','.join(catalogue.subjects())}"
     )
-    parser.add_argument("--brokers", type=_names(opponents.KINDS), default=opponents.KINDS, help="which take part")
+    parser.add_argument(
+        "--brokers",
+        type=_names(opponents.KINDS),
+        default=opponents.KINDS_BY_DEFAULT,
+        help=f"which take part, of {','.join(opponents.KINDS)}",
+    )
     parser.add_argument("--rounds", type=int, help=f"rounds of each row that count ({ROUNDS}; quick {QUICK_ROUNDS})")
     parser.add_argument("--warm-up-s", type=float, help=f"work before the first row ({WARM_UP_S:.0f} s a broker)")
     parser.add_argument("--output", type=Path, default=Path(".bench"), help="where results and pictures go (.bench)")
@@ -117,7 +124,7 @@ def _present(wanted: list[str]) -> list[str]:
 def _about(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": f"{platform.python_version()}, {_build()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}, {_build()}",
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "load at the start": os.getloadavg(),
@@ -129,14 +136,25 @@ def _about(options: argparse.Namespace) -> dict[str, Any]:
 
 def _build() -> str:
     """How this Python was compiled, which decides how fast it runs: distributions build with --enable-optimizations."""
-    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    return "optimized by profile" if "--enable-optimizations" in arguments else "not optimized by profile"
+    return "optimized by profile" if _is_optimized() else "not optimized by profile"
+
+
+def _is_optimized() -> bool:
+    return "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+
+
+def _head(results: Results) -> list[str]:
+    """What stands above the table: who ran, and where the figures say too little of Ottla."""
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
+    head = [f"Ottla on {results.about['python']}; {results.about['cpus']} CPUs, {load}"]
+    if not _is_optimized():
+        head.append("WARNING: this Python was built without --enable-optimizations; Ottla is faster on one that was")
+    return head
 
 
 def _report(results: Results, options: argparse.Namespace) -> int:
     verdicts = results.verdicts()
-    print(f"Python {results.about['python']}; {results.about['cpus']} CPUs, load {os.getloadavg()[0]:.1f} at the end")
-    print(table(verdicts))
+    print(*_head(results), table(verdicts), sep="\n")
     for row in results.rows:
         for broker, reason in row.failures.items():
             print(f"{row.workload.name}: {broker} could not be measured: {reason}")

@@ -20,7 +20,7 @@ class Nothing(Workload):
     subject: ClassVar[str] = "nothing"
 
 
-def row(name, figures, limits=None, series=None, latencies=()):
+def row(name, figures, limits=None, series=(), latencies=()):
     found = Row(Nothing(name, limits or {}, series))
     for broker, rounds in figures.items():
         found.samples[broker] = [Sample(each, latencies) for each in rounds]
@@ -32,7 +32,7 @@ def results():
     cpu = {"ottla": [{"CPU us/message": 1.0}, {"CPU us/message": 3.0}], "kafka": [{"CPU us/message": 8.0}]}
     found.rows.append(row("produce", cpu, {"CPU us/message": Limit(kafka=0.5, kfake=0.8)}, latencies=(1.0, 2.0, 9.0)))
     for at, cost in ((0, 1.0), (1000, 9.0)):
-        series = Series("idle partitions", "idle partitions", at, "CPU us/request")
+        series = (Series("idle partitions", "idle partitions", at, "CPU us/request"),)
         found.rows.append(row(f"beside {at}", {"ottla": [{"CPU us/request": cost}]}, series=series))
     found.memory_mb["ottla"] = [(0.0, 30.0), (0.5, 31.0)]
     return found
@@ -74,6 +74,14 @@ def test_the_table_has_each_row_once_with_its_verdict():
         "NOT",
         "MET",
     ]
+
+
+def test_the_other_event_loop_has_a_column_where_it_took_part():
+    found = results()
+    found.rows.append(row("consume", {"ottla": [{"cpu": 2.0}], "ottla-uvloop": [{"cpu": 1.5}]}))
+    head, *lines_of = table(found.verdicts()).splitlines()
+    assert head.split()[2:6] == ["ottla", "ottla-uvloop", "kafka", "kfake"]
+    assert next(line for line in lines_of if line.startswith("consume")).split() == ["consume", "cpu", "2.00", "1.50"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ measured as its users run it. kfake keeps its data in a directory too. One repli
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import socket
@@ -80,6 +81,9 @@ class Ottla(MeasuredBroker):
 
     kind = "ottla"
 
+    arguments: tuple[str, ...] = ()
+    """What its command line has besides."""
+
     profile: Path | None = None
     """Where cProfile writes at the end what the loop's thread did; what is measured then is not to be trusted."""
 
@@ -95,6 +99,7 @@ class Ottla(MeasuredBroker):
             "0",
             "--data-dir",
             str(self.data_dir),
+            *self.arguments,
         ]
         for key, value in _OPTIONS.items():
             command += ["-o", f"{key}={value}"]
@@ -105,6 +110,13 @@ class Ottla(MeasuredBroker):
             self.kill()
             raise DidNotStart(f"Ottla did not start\n{self.log_tail()}")
         self.bootstrap_servers = f"127.0.0.1:{found['port']}"
+
+
+class OttlaOnUvloop(Ottla):
+    """The same on the other event loop."""
+
+    kind = "ottla-uvloop"
+    arguments = ("--uvloop",)
 
 
 class Kafka(MeasuredBroker, KafkaProcess):
@@ -142,6 +154,10 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def _why_no_uvloop() -> str | None:
+    return None if importlib.util.find_spec("uvloop") else "uvloop cannot be imported; pip install 'ottla[uvloop]'"
+
+
 def _why_no_kfake() -> str | None:
     binary = os.environ.get("KFAKE")
     if not binary:
@@ -149,13 +165,15 @@ def _why_no_kfake() -> str | None:
     return None if os.access(binary, os.X_OK) else f"{binary} cannot be run"
 
 
-_KINDS: dict[str, type[MeasuredBroker]] = {"ottla": Ottla, "kafka": Kafka, "kfake": Kfake}
+_KINDS: dict[str, type[MeasuredBroker]] = {kind.kind: kind for kind in (Ottla, OttlaOnUvloop, Kafka, Kfake)}
 _REASONS: dict[str, Callable[[], str | None]] = {
     "ottla": lambda: None,
+    "ottla-uvloop": _why_no_uvloop,
     "kafka": why_not,
     "kfake": _why_no_kfake,
 }
 KINDS = tuple(_KINDS)
+KINDS_BY_DEFAULT = tuple(kind for kind in KINDS if kind != OttlaOnUvloop.kind)
 
 
 def why_absent(kind: str) -> str | None:

@@ -14,7 +14,7 @@ from .table import number
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_COLOURS = {"ottla": "#0072B2", "kafka": "#D55E00", "kfake": "#009E73"}
+_COLOURS = {"ottla": "#0072B2", "ottla-uvloop": "#56B4E9", "kafka": "#D55E00", "kfake": "#009E73"}
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 820, 70, 20, 56, 48
 _PLOT_HEIGHT = 300
 _BAR, _GAP, _LABELS = 14, 14, 330
@@ -114,7 +114,7 @@ def _grid(x: Axis, y: Axis, x_scale: _Scale, y_scale: _Scale) -> list[str]:
 def _legend(brokers: Sequence[str]) -> list[str]:
     pieces = []
     for at, broker in enumerate(brokers):
-        x = _WIDTH - _RIGHT - 80 * (len(brokers) - at)
+        x = _WIDTH - _RIGHT - 104 * (len(brokers) - at)
         pieces.append(f'<rect x="{x}" y="30" width="12" height="12" fill="{_COLOURS[broker]}"/>')
         pieces.append(_text(x + 18, 40, broker))
     return pieces

@@ -27,6 +27,7 @@ class Row:
     workload: Workload
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, str] = field(default_factory=dict)
+    took_s: float = 0.0
 
     @property
     def figures(self) -> dict[str, dict[str, float]]:
@@ -66,10 +67,7 @@ class Results:
     def _series(self) -> dict[str, tuple[str, dict[str, list[tuple[float, float]]]]]:
         """Of each series the figure, and each broker's points."""
         found: dict[str, tuple[str, dict[str, list[tuple[float, float]]]]] = {}
-        for row in self.rows:
-            series = row.workload.series
-            if series is None:
-                continue
+        for row, series in ((each, series) for each in self.rows for series in each.workload.series):
             _, points = found.setdefault(series.name, (series.figure, defaultdict(list)))
             for broker, figures in row.figures.items():
                 if series.figure in figures:
@@ -90,6 +88,7 @@ class Results:
                 "subject": row.workload.subject,
                 "rounds": {broker: [sample.figures for sample in each] for broker, each in row.samples.items()},
                 "failures": row.failures,
+                "took s": round(row.took_s, 1),
             }
             for row in self.rows
         ]
@@ -120,8 +119,7 @@ class Results:
         return found
 
     def _unit(self, series: str) -> str:
-        found = (row.workload.series for row in self.rows)
-        return next(each.unit for each in found if each is not None and each.name == series)
+        return next(each.unit for row in self.rows for each in row.workload.series if each.name == series)
 
     def _by_row(self, figure: str) -> dict[str, Mapping[str, float]]:
         return {

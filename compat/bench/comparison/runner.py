@@ -53,11 +53,13 @@ class Runner:
     def run(self, workloads: Sequence[Workload]) -> None:
         """Measure row by row; the brokers' memory is watched meanwhile."""
         ended = threading.Event()
+        begun = time.monotonic()
         watcher = threading.Thread(target=self._watch_memory, args=(ended,))
         watcher.start()
         try:
             for number, workload in enumerate(workloads, 1):
-                self._say(f"[{number}/{len(workloads)}] {workload.name}")
+                gone_min = (time.monotonic() - begun) / 60
+                self._say(f"[{number}/{len(workloads)}, {gone_min:.0f} min gone] {workload.name}")
                 self._results.rows.append(self._measure(workload))
         finally:
             ended.set()
@@ -65,6 +67,7 @@ class Runner:
 
     def _measure(self, workload: Workload) -> Row:
         row = Row(workload)
+        begun = time.monotonic()
         for target in self._targets:
             self._phase(row, "prepare", target)
         rounds = min(self._rounds, workload.rounds_max or self._rounds)
@@ -77,6 +80,7 @@ class Runner:
                     self._say(f"    {target.kind} round {number + 1} of {rounds}: {_shown(sample)}")
         for target in self._targets:
             self._phase(row, "clean", target)
+        row.took_s = time.monotonic() - begun
         return row
 
     def _phase(self, row: Row, phase: Phase, target: Target) -> Sample | None:

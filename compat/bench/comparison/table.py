@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 
     from .verdicts import Verdict
 
-_HEAD = ("row", "figure", "ottla", "kafka", "kfake", "to kafka", "to kfake", "at most", "")
+_OTTLA, _SOMETIMES = "ottla", "ottla-uvloop"
 _MET = {True: "met", False: "NOT MET", None: ""}
 
 
 def table(verdicts: Iterable[Verdict]) -> str:
     """Columns as wide as what is in them; the name of a row stands once."""
-    rows: list[Sequence[str]] = [_HEAD]
+    verdicts = list(verdicts)
+    is_there = any(_SOMETIMES in verdict.values for verdict in verdicts)
+    brokers = [_OTTLA, *([_SOMETIMES] if is_there else []), *OTHERS]
+    rows: list[Sequence[str]] = [("row", "figure", *brokers, *(f"to {other}" for other in OTHERS), "at most", "")]
     last = None
     for verdict in verdicts:
-        rows.append(("" if verdict.row == last else verdict.row, *_cells(verdict)))
+        rows.append(("" if verdict.row == last else verdict.row, *_cells(verdict, brokers)))
         last = verdict.row
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
@@ -32,8 +35,8 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([*left, *right, row[-1]]).rstrip()
 
 
-def _cells(verdict: Verdict) -> list[str]:
-    values = [number(verdict.values.get(broker)) for broker in ("ottla", *OTHERS)]
+def _cells(verdict: Verdict, brokers: Sequence[str]) -> list[str]:
+    values = [number(verdict.values.get(broker)) for broker in brokers]
     ratios = [number(verdict.ratios.get(other)) for other in OTHERS]
     return [verdict.figure, *values, *ratios, _limits(verdict), _MET[verdict.met]]
 

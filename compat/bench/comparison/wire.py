@@ -76,6 +76,11 @@ def fetch_frame(topic: str, partition: int, offset: int, max_wait_ms: int, max_b
     return frame_of(request, FETCH_VERSION)
 
 
+def fetch_error_at(topic: str) -> int:
+    """Where the error code of the only partition stands in the answer to `fetch_frame`, counted from its length."""
+    return _HEAD_BYTES + 4 + 2 + 4 + 1 + 1 + len(topic) + 1 + 4
+
+
 def fetched_bytes_min(topic: str) -> int:
     """An answer to `fetch_frame` that is longer than this has records in it."""
     return _HEAD_BYTES + _FETCH_FIXED_BYTES + len(topic) + 60

@@ -31,7 +31,7 @@ class Limit(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """The broker that is measured: `kind` is ottla, kafka or kfake."""
+    """The broker that is measured: `kind` is ottla, ottla-uvloop, kafka or kfake."""
 
     kind: str
     port: int
@@ -104,7 +104,7 @@ class Workload:
     subject: ClassVar[str]
     name: str
     limits: Mapping[str, Limit] = field(default_factory=dict)
-    series: Series | None = None
+    series: tuple[Series, ...] = ()
     rounds_max: int | None = None
     """Fewer rounds than asked for, where one takes long."""
     warms_up: bool = True

@@ -132,7 +132,7 @@ def _synced(connection: Connection, member: Member) -> Member:
 def rows(quick: bool) -> list[Workload]:
     """Heartbeat and commit."""
     limits = {"CPU us/request": Limit(kafka=0.5, kfake=1.0)}
-    requests = 10_000 if quick else 40_000
+    requests = 10_000 if quick else 25_000
     return [
         GroupRequests("heartbeat", limits, api="heartbeat", requests=requests),
         GroupRequests("commit of one offset", limits, api="commit", requests=requests),

@@ -1,8 +1,9 @@
-"""How cost grows: with idle partitions, with idle connections, with what a consumer follows, and with its lag."""
+"""How cost grows: with a log, with idle partitions and connections, with what a consumer follows, and with its lag."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ottla.protocol.compiler import decode
@@ -11,16 +12,75 @@ from ottla.protocol.messages.fetch import FetchPartition, FetchRequest, FetchRes
 from .. import topics, wire
 from ..workload import NotDone, Sample, Series, Stopwatch, Target, Workload
 from .consume import ConsumeAll
-from .produce import OneRecordRequests
+from .produce import OneRecordRequests, request_sample
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Mapping, Sequence
 
 _PARTITIONS_PER_TOPIC = 100
 _ANSWER_BODY = 9
 _MAX_WAIT_MS = 30_000
 _WARM_UP_RECORDS = 50
 _FINAL_EPOCH = -1
+_FILL_RECORD_BYTES, _FILL_BATCH_RECORDS = 1000, 20
+_FETCH_CONNECTIONS = 8
+_FETCH_STRIDE = 7919
+"""A prime: offsets that are so far apart lie all over the log."""
+
+
+@dataclass(frozen=True)
+class IntoLongLog(OneRecordRequests):
+    """One-record requests to partitions that hold much already, together so many megabytes."""
+
+    subject: ClassVar[str] = "growth"
+    log_mb: int = 10
+
+    def prepare(self, target: Target) -> None:
+        super().prepare(target)
+        _fill(target, self.topic, self.connections, self.log_mb)
+
+
+@dataclass(frozen=True)
+class FromLongLog(Workload):
+    """Fetches of one batch each, from all over a log."""
+
+    subject: ClassVar[str] = "growth"
+    log_mb: int = 10
+    requests: int = 20_000
+
+    def prepare(self, target: Target) -> None:
+        topics.create(target, self.topic)
+        _fill(target, self.topic, 1, self.log_mb)
+
+    def measure(self, target: Target) -> Sample:
+        end = topics.end_offsets(target, self.topic)[0]
+        places = itertools.count(step=_FETCH_STRIDE)
+        answer = wire.Answers(wire.connect(target.port))
+        answer.socket.sendall(self._frame(end // 2))
+        found = decode(FetchResponse, answer.receive_one(), wire.FETCH_VERSION, _ANSWER_BODY).responses[0].partitions[0]
+        answer.socket.close()
+        if len(found.records or b"") < _FILL_RECORD_BYTES:
+            raise NotDone("a fetch from the middle of the log brought no batch")
+        asking = wire.Asking(lambda: self._frame(next(places) % end), wire.fetch_error_at(self.topic))
+        loop = wire.ClosedLoop(target.port, [asking] * _FETCH_CONNECTIONS, 1)
+        loop.run(self.requests // 10)
+        with Stopwatch(target) as watch:
+            taken_s = loop.run(self.requests)
+        loop.close()
+        return request_sample(watch, taken_s)
+
+    def _frame(self, offset: int) -> bytes:
+        return wire.fetch_frame(self.topic, 0, offset, 0, max_bytes=1)
+
+    def clean(self, target: Target) -> None:
+        topics.delete(target, self.topic)
+
+
+def _fill(target: Target, topic: str, partitions: int, megabytes: int) -> None:
+    lap = _FILL_BATCH_RECORDS * partitions
+    laps = max(1, round(megabytes * 1e6 / _FILL_RECORD_BYTES / lap))
+    topics.fill(target, topic, partitions, laps * lap, _FILL_RECORD_BYTES, _FILL_BATCH_RECORDS)
 
 
 @dataclass(frozen=True)
@@ -165,8 +225,9 @@ class ReadLag(ConsumeAll):
     def measure(self, target: Target) -> Sample:
         before_mb = target.accounts.resident_mb
         sample = super().measure(target)
-        grown_mb = max(0.0, target.accounts.resident_mb - before_mb)
-        return Sample({**sample.figures, "memory grown MB": grown_mb})
+        resident_mb = target.accounts.resident_mb
+        memory = {"resident MB": resident_mb, "memory grown MB": max(0.0, resident_mb - before_mb)}
+        return Sample({**sample.figures, **memory})
 
 
 def _partition(index: int, offset: int) -> FetchPartition:
@@ -190,48 +251,71 @@ def _exactly(connected: socket.socket, size: int) -> bytes:
 
 def rows(quick: bool) -> list[Workload]:
     """Each series from its smallest to its largest."""
-    requests = 10_000 if quick else 40_000
-    found: list[Workload] = []
-    for count in (0, 500) if quick else (0, 1000, 3000):
-        found.append(
-            BesideIdlePartitions(
-                f"one-record requests beside {count} idle partitions",
-                series=Series("idle partitions", "idle partitions", count, "CPU us/request"),
-                requests=requests,
-                idle_partitions=count,
-                rounds_max=3,
-            )
+    requests = 10_000 if quick else 20_000
+    per_request, per_record = {"": "CPU us/request"}, {"": "CPU us/record"}
+    return [
+        *_grown(
+            lambda megabytes: IntoLongLog(
+                f"one-record requests to a log of {megabytes} MB", requests=requests, log_mb=megabytes
+            ),
+            ("log size, produce", "MB in the log"),
+            (10, 100) if quick else (10, 1000),
+            per_request,
+        ),
+        *_grown(
+            lambda megabytes: FromLongLog(f"fetches from a log of {megabytes} MB", requests=requests, log_mb=megabytes),
+            ("log size, fetch", "MB in the log"),
+            (10, 100) if quick else (10, 1000),
+            per_request,
+        ),
+        *_grown(
+            lambda count: BesideIdlePartitions(
+                f"one-record requests beside {count} idle partitions", requests=requests, idle_partitions=count
+            ),
+            ("idle partitions", "idle partitions"),
+            (0, 500) if quick else (0, 1000, 3000),
+            per_request,
+        ),
+        *_grown(
+            lambda count: BesideIdleConnections(
+                f"one-record requests beside {count} idle connections", requests=requests, idle_connections=count
+            ),
+            ("idle connections", "idle connections"),
+            (0, 500) if quick else (0, 1000, 4000),
+            per_request,
+        ),
+        *_grown(
+            lambda count: OneOfMany(
+                f"a consumer of {count} partitions, one active", partitions=count, records=500 if quick else 2000
+            ),
+            ("followed partitions", "partitions of the consumer"),
+            (10, 500) if quick else (10, 200, 2000),
+            per_record,
+        ),
+        *_grown(
+            _lag,
+            ("lag", "MB behind"),
+            (10, 100) if quick else (10, 100, 1000),
+            {"": "CPU us/message", ", memory": "resident MB"},
+        ),
+    ]
+
+
+def _lag(megabytes: int) -> Workload:
+    records = megabytes * 1000
+    return ReadLag(f"read a lag of {megabytes} MB", partitions=1, record_bytes=1000, batch_records=50, records=records)
+
+
+def _grown(
+    row: Callable[[int], Workload], series: tuple[str, str], points: Sequence[int], figures: Mapping[str, str]
+) -> list[Workload]:
+    """A row for each point of a series of this name and unit; `figures`, by what a name adds, must stay flat."""
+    name, unit = series
+    return [
+        replace(
+            row(at),
+            series=tuple(Series(name + more, unit, at, figure) for more, figure in figures.items()),
+            rounds_max=3,
         )
-    for count in (0, 500) if quick else (0, 1000, 4000):
-        found.append(
-            BesideIdleConnections(
-                f"one-record requests beside {count} idle connections",
-                series=Series("idle connections", "idle connections", count, "CPU us/request"),
-                requests=requests,
-                idle_connections=count,
-                rounds_max=3,
-            )
-        )
-    for count in (10, 500) if quick else (10, 200, 2000):
-        found.append(
-            OneOfMany(
-                f"a consumer of {count} partitions, one active",
-                series=Series("followed partitions", "partitions of the consumer", count, "CPU us/record"),
-                partitions=count,
-                records=500 if quick else 2000,
-                rounds_max=3,
-            )
-        )
-    for megabytes in (10, 100) if quick else (10, 100, 1000):
-        found.append(
-            ReadLag(
-                f"read a lag of {megabytes} MB",
-                series=Series("lag", "MB behind", megabytes, "CPU us/message"),
-                partitions=1,
-                record_bytes=1000,
-                batch_records=50,
-                records=megabytes * 1000,
-                rounds_max=3,
-            )
-        )
-    return found
+        for at in points
+    ]

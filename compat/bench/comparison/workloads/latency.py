@@ -126,7 +126,7 @@ def _write_steadily(port: int, topic: str, mb_per_s: float, has_begun: Event) ->
 def rows(quick: bool) -> list[Workload]:
     """Alone, and under a load."""
     limits = {"p50 ms": Limit(kafka=0.5, kfake=1.0), "p99 ms": Limit(kafka=0.5, kfake=1.0)}
-    records = 1000 if quick else 4000
+    records = 1000 if quick else 3000
     return [
         ProduceToConsume("produce to consume", limits, records=records),
         ProduceToConsume("produce to consume under 20 MB/s", limits, records=records, load_mb_per_s=20),

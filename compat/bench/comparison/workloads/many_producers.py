@@ -55,4 +55,4 @@ class ManyProducers(Workload):
 def rows(quick: bool) -> list[Workload]:
     """Two thousand."""
     limits = {"CPU us/request": Limit(kafka=0.5, kfake=1.0)}
-    return [ManyProducers("2000 producers, a batch a second each", limits, seconds=3 if quick else 10, rounds_max=3)]
+    return [ManyProducers("2000 producers, a batch a second each", limits, seconds=3 if quick else 8, rounds_max=3)]

@@ -166,4 +166,4 @@ class _Producer:
 def rows(quick: bool) -> list[Workload]:
     """A thousand a second."""
     limits = {"CPU us/transaction": Limit(kafka=0.5, kfake=1.0)}
-    return [SmallTransactions("1000 small transactions a second", limits, seconds=2 if quick else 6, rounds_max=5)]
+    return [SmallTransactions("1000 small transactions a second", limits, seconds=2 if quick else 5, rounds_max=5)]
