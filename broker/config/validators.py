@@ -26,7 +26,17 @@ class ConfigRequestError(ConfigValueError):
 
 def invalid(name: str, value: object, reason: str) -> ConfigValueError:
     """Kafka's ConfigException(name, value, message)."""
-    return ConfigValueError(f"Invalid value {value} for configuration {name}: {reason}")
+    shown = double_text(value) if isinstance(value, float) else value
+    return ConfigValueError(f"Invalid value {shown} for configuration {name}: {reason}")
+
+
+def double_text(value: float) -> str:
+    """Java's Double.toString: plain from a thousandth to ten million, else one digit, a point and an exponent."""
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return repr(value)
+    shortest = next(text for digits in range(17) if float(text := f"{value:.{digits}e}") == value)
+    mantissa, exponent = shortest.split("e")
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{int(exponent)}"
 
 
 class Validator(Protocol):

@@ -10,7 +10,7 @@ import math
 import re
 
 from .keys import ConfigKey, ConfigType
-from .validators import ConfigValueError, Value, invalid
+from .validators import ConfigValueError, Value, double_text, invalid
 
 _DOUBLE = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?"
 _BITS = {ConfigType.SHORT: 15, ConfigType.INT: 31, ConfigType.LONG: 63}
@@ -37,7 +37,7 @@ def to_text(value: Value) -> str | None:
         return "true" if value else "false"
     if isinstance(value, tuple):
         return ",".join(value)
-    return _double_text(value) if isinstance(value, float) else str(value)
+    return double_text(value) if isinstance(value, float) else str(value)
 
 
 def canonical(key: ConfigKey, text: str) -> str | None:
@@ -77,12 +77,3 @@ def _parse_double(key: ConfigKey, text: str, trimmed: str) -> float:
     if math.isinf(number):
         raise invalid(key.name, text, "Not a number of type DOUBLE")
     return number
-
-
-def _double_text(value: float) -> str:
-    """Java's Double.toString: plain from a thousandth to ten million, else one digit, a point and an exponent."""
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        return repr(value)
-    shortest = next(text for digits in range(17) if float(text := f"{value:.{digits}e}") == value)
-    mantissa, exponent = shortest.split("e")
-    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{int(exponent)}"

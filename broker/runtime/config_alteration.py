@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from ...protocol.errors import ErrorCode
 from ..config.catalogue import BROKER_KEYS, TOPIC_KEYS, broker_key
 from ..config.changes import Change, Operation, changed_texts
+from ..config.dynamic_steps import problem_with_step
 from ..config.keys import ConfigType, UpdateMode
 from ..config.resource_validation import check_client_metrics, check_group, check_topic
 from ..config.validators import ConfigRequestError, ConfigValueError
+from ..config.values import parse
 from ..metadata.features import ELIGIBLE_LEADER_REPLICAS
 from ..metadata.image import ResourceType
 from ..metadata.refusal import Refused
@@ -134,7 +136,16 @@ def _check_metrics(name: str, result: Mapping[str, str], texts: Mapping[str, str
 
 def _check_broker(name: str, result: Mapping[str, str], texts: Mapping[str, str | None], services: Services) -> None:
     asked = {key: text for key, text in texts.items() if text is not None}
-    _check_broker_keys(asked, for_all_brokers=not name)
+    try:
+        _check_broker_keys(asked)
+    except ConfigValueError as error:
+        raise ConfigRequestError(str(error)) from error
+    if not name:
+        _refuse_some(
+            asked,
+            lambda key: key.mode is UpdateMode.PER_BROKER,
+            "Cannot update these configs at default cluster level, broker id must be specified",
+        )
     for key, text in asked.items():
         problem = problem_with(key, text)
         if problem is not None:
@@ -153,22 +164,21 @@ def _check_min_insync_replicas(name: str, texts: Mapping[str, str | None], servi
         raise ConfigValueError(f"Cluster-level {MIN_INSYNC_REPLICAS} cannot be removed while ELR is enabled.")
 
 
-def _check_broker_keys(asked: Mapping[str, str], *, for_all_brokers: bool) -> None:
-    for key in asked:
-        if key.startswith("listener.name."):
-            raise ConfigRequestError(f"{key}: settings of one listener are not there yet")
+def _check_broker_keys(asked: Mapping[str, str]) -> None:
+    """ConfigValueError where a value is none of its key's; ConfigRequestError where the key is not to be changed."""
+    for name in asked:
+        if name.startswith("listener.name."):
+            raise ConfigRequestError(f"{name}: settings of one listener are not there yet")
     _refuse_some(asked, lambda key: not key.is_dynamic, "Cannot update these configs dynamically")
     _refuse_some(
         asked,
         lambda key: key.name in _PER_LISTENER_KEYS,
         "These security configs can be dynamically updated only per-listener using the listener prefix",
     )
-    if for_all_brokers:
-        _refuse_some(
-            asked,
-            lambda key: key.mode is UpdateMode.PER_BROKER,
-            "Cannot update these configs at default cluster level, broker id must be specified",
-        )
+    for name, text in asked.items():
+        key = broker_key(name)
+        if key is not None:
+            parse(key, text)
 
 
 def _refuse_some(asked: Mapping[str, str], is_refused: Callable[[ConfigKey], bool], reason: str) -> None:
@@ -187,20 +197,11 @@ def _check_together(name: str, result: Mapping[str, str], services: Services) ->
         else:
             changed = services.config.with_dynamic(usable, layers.dynamic_broker)
     except ConfigValueError as error:
-        raise ConfigRequestError(str(error)) from error
-    _check_cleaner_threads(services.config.log_cleaner_threads, changed.log_cleaner_threads)
-
-
-def _check_cleaner_threads(current: int, wanted: int) -> None:
-    """As much as a half or the double in one step (Kafka: `LogCleaner.validateReconfiguration`)."""
-    problem = None
-    if wanted < current // 2:
-        problem = f"reduced to less than half the current value {current}"
-    elif wanted > current * 2:
-        problem = f"increased to more than double the current value {current}"
+        raise ConfigRequestError(f"requirement failed: {error}") from error
+    problem = problem_with_step(layers, changed.layers)
     if problem is not None:
         raise ConfigRequestError(
-            f"Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads cannot be {problem} "
+            f"Invalid value org.apache.kafka.common.config.ConfigException: {problem} "
             "for configuration Invalid dynamic configuration"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ottla.broker.config.catalogue import TOPIC_KEYS
 from ottla.protocol.messages.create_topics import (
     CreatableReplicaAssignment,
     CreatableTopic,
@@ -11,7 +12,8 @@ from ottla.protocol.messages.create_topics import (
     CreateTopicsRequest,
 )
 
-from ..case import RawBody
+from ..case import RawBody, versions
+from ..config_values import ODD_VALUES
 
 if TYPE_CHECKING:
     from ..world import World
@@ -181,6 +183,14 @@ def config_values_that_are_not_valid(w):
         ("leader.replication.throttled.replicas", "x"),
     ):
         yield _configured(w, (name, value))
+
+
+@versions("7")
+def every_config_with_odd_values(w):
+    for key in sorted(TOPIC_KEYS):
+        configs = [CreatableTopicConfig(name=key, value=value) for value in ODD_VALUES]
+        topics = [_one(w, f"t{number}", configs=[config]) for number, config in enumerate(configs)]
+        yield _request(*topics, validate_only=True)
 
 
 def configs_that_contradict(w):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ottla.broker.config.catalogue import BROKER_KEYS, GROUP_CONFIG_KEYS
 from ottla.protocol.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from ottla.protocol.messages.incremental_alter_configs import (
     AlterableConfig,
@@ -9,11 +10,24 @@ from ottla.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
 )
 
-from ..case import alone
+from ..case import alone, versions
+from ..config_values import ODD_VALUES
 
 API = IncrementalAlterConfigsRequest
 TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
+# What some ask for is not there, and so they are refused with the reason; others are refused in words of Java's own.
+_ASK_FOR_MORE = (
+    "config.providers",
+    "cordoned.log.dirs",
+    "listener.security.protocol.map",
+    "log.cleaner.threads",
+    "max.connection.creation.rate",
+    "max.connections.per.ip.overrides",
+    "metric.reporters",
+    "principal.builder.class",
+    "ssl.engine.factory.class",
+)
 
 
 def _resource(kind, name, *changes):
@@ -134,6 +148,21 @@ def a_group(w):
     for key, value in ((session, "1"), ("no.such.key", "1"), (session, "x")):
         yield _request(_resource(GROUP, group, (key, SET, value)))
     yield _request(_resource(GROUP, "", ("consumer.session.timeout.ms", SET, "50000")))
+
+
+@versions("1")
+def every_key_of_a_group_with_odd_values(w):
+    for key in sorted(GROUP_CONFIG_KEYS):
+        for value in ODD_VALUES:
+            yield _request(_resource(GROUP, w.name("g"), (key, SET, value)), validate_only=True)
+
+
+@versions("1")
+def keys_of_a_broker_with_odd_values(w):
+    """All that can change while it runs, but what a broker needs Java, SASL or other listeners for."""
+    for key in sorted(key.name for key in BROKER_KEYS.values() if key.is_dynamic):
+        for value in () if key in _ASK_FOR_MORE else (*ODD_VALUES, "50"):
+            yield _request(_resource(BROKER, "", (key, SET, value)), validate_only=True)
 
 
 def a_subscription_to_metrics(w):

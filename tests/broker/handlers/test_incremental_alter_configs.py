@@ -224,18 +224,41 @@ def test_resources_that_cannot_be_altered(broker, resource_type, name, code, mes
             "Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads cannot be increased to "
             "more than double the current value 1 for configuration Invalid dynamic configuration",
         ),
-        # Kafka says "requirement failed: " before it.
         (
             "1",
             ("log.cleaner.dedupe.buffer.size", SET, "1000"),
             INVALID_REQUEST,
-            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+            "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+        ),
+        (
+            "",
+            ("background.threads", SET, "4"),
+            INVALID_REQUEST,
+            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed "
+            "for background.threads=4, value should be at least half the current value 10 for configuration Invalid "
+            "dynamic configuration",
+        ),
+        (
+            "1",
+            ("num.io.threads", SET, "17"),
+            INVALID_REQUEST,
+            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed "
+            "for num.io.threads=17, value should not be greater than double the current value 8 for configuration "
+            "Invalid dynamic configuration",
+        ),
+        (
+            "",
+            ("log.local.retention.ms", SET, "-1"),
+            INVALID_REQUEST,
+            "Invalid value org.apache.kafka.common.config.ConfigException: Invalid value -1 for configuration "
+            "log.local.retention.ms: Value must not be -1 as log.retention.ms value is set as 604800000. for "
+            "configuration Invalid dynamic configuration",
         ),
         (
             "1",
             ("log.retention.ms", SET, "0"),
             INVALID_REQUEST,
-            "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+            "requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
         ),
     ],
 )
