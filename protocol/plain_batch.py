@@ -43,18 +43,16 @@ def build_plain_batch(
     """
     count = len(entries)
     fields = attributes, count - 1, timestamp_ms, timestamp_ms, producer_id, producer_epoch, base_sequence, count
-    covered = _COVERED.pack(*fields) + _records(entries)
+    if count == 1:  # as nearly always
+        records = _record(0, *entries[0])
+    else:
+        records = b"".join([_record(delta, key, value) for delta, (key, value) in enumerate(entries)])
+    covered = _COVERED.pack(*fields) + records
     crc = crc32c(covered)
     head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc
     data = bytearray(_UNCOVERED.pack(*head))
     data += covered
     return data, _new_tuple(BatchHeader, head + fields)
-
-
-def _records(entries: Sequence[tuple[bytes, bytes | None]]) -> bytes:
-    if len(entries) == 1:  # as nearly always
-        return _record(0, *entries[0])
-    return b"".join([_record(delta, key, value) for delta, (key, value) in enumerate(entries)])
 
 
 def _record(delta: int, key: bytes, value: bytes | None) -> bytes:

@@ -93,7 +93,11 @@ class GroupShard:
         """Take over one record, from the log or just written to it; with a producer id it is part of a transaction."""
         key, value, _ = record
         if isinstance(key, OffsetCommitKey):
-            self._replay_offset(key, value, record_offset, producer_id)
+            offset = value if isinstance(value, OffsetCommitValue) else None
+            if offset is not None and key.group not in self.groups:
+                # A group that only commits offsets has no record of its own: it is here all the same.
+                self._classic_group_of_record(key.group)
+            self.offsets.replay(key, offset, record_offset, producer_id)
         elif isinstance(key, GroupMetadataKey):
             if isinstance(value, GroupMetadataValue):
                 self._classic_group_of_record(key.group).replay(value)
@@ -101,17 +105,6 @@ class GroupShard:
                 self.groups.pop(key.group, None)
         else:
             self._replay_consumer_group(key, value)
-
-    def _replay_offset(
-        self, key: OffsetCommitKey, value: GroupValue | None, record_offset: int, producer_id: int
-    ) -> None:
-        if isinstance(value, OffsetCommitValue):
-            if key.group not in self.groups:
-                # A group that only commits offsets has no record of its own: it is here all the same.
-                self._classic_group_of_record(key.group)
-            self.offsets.replay(key, value, record_offset, producer_id)
-        else:
-            self.offsets.replay(key, None, record_offset)
 
     def _classic_group_of_record(self, group_id: str) -> ClassicGroup:
         group = self.groups.get(group_id)

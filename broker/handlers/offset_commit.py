@@ -22,7 +22,6 @@ from ..coordinators.offset_commits import OffsetToCommit, is_metadata_too_large
 if TYPE_CHECKING:
     from ...protocol.messages.offset_commit import (
         OffsetCommitRequest,
-        OffsetCommitRequestPartition,
         OffsetCommitRequestTopic,
     )
     from ..metadata.partition_image import TopicImage
@@ -54,7 +53,16 @@ def handle(request: OffsetCommitRequest, context: RequestContext, services: Serv
                 too_large.append(partition_answer)
             else:
                 accepted.append(partition_answer)
-                commits.append(_to_commit(image, partition))
+                commits.append(
+                    OffsetToCommit(
+                        image.name,
+                        image.topic_id,
+                        partition.partition_index,
+                        partition.committed_offset,
+                        partition.committed_leader_epoch,
+                        partition.committed_metadata,
+                    )
+                )
     if accepted or too_large:
         group_code = _ask_group(request, commits, context, services)
         if group_code:
@@ -80,14 +88,3 @@ def _image(topic: OffsetCommitRequestTopic, version: int, services: Services) ->
     if version >= _FIRST_VERSION_WITH_TOPIC_IDS:
         return image.topics_by_id.get(topic.topic_id), ErrorCode.UNKNOWN_TOPIC_ID
     return image.topics_by_name.get(topic.name), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-
-
-def _to_commit(image: TopicImage, partition: OffsetCommitRequestPartition) -> OffsetToCommit:
-    return OffsetToCommit(
-        image.name,
-        image.topic_id,
-        partition.partition_index,
-        partition.committed_offset,
-        partition.committed_leader_epoch,
-        partition.committed_metadata,
-    )

@@ -58,6 +58,8 @@ logger = logging.getLogger(__name__)
 _FIRST_JOIN_VERSION_WITH_NULL_PROTOCOL = 7
 # To look a member up in its enum takes 0.1 µs, and each request asks several times.
 _NONE: Final = ErrorCode.NONE
+# What a NamedTuple's own constructor ends in: 0.2 µs less for each request.
+_new_tuple = tuple.__new__
 
 
 class _GroupTimer(NamedTuple):
@@ -301,7 +303,8 @@ class GroupCoordinators(MetadataListener):
     # Effects
 
     def _now(self) -> Moment:
-        return Moment(self._clock.monotonic_ms(), self._clock.now_ms())
+        clock = self._clock
+        return _new_tuple(Moment, (clock.monotonic_ms(), clock.now_ms()))
 
     def _caller(self, deferred: Deferred[Any], context: RequestContext) -> Caller:
         caller = self._new_caller(context)

@@ -58,7 +58,7 @@ class GroupLog:
 
         With a producer they are part of its transaction. A request that writes is answered when that is committed.
         """
-        entries = [encode_record(record) for record in records]
+        entries = list(map(encode_record, records))
         if producer is None:
             batch, header = build_plain_batch(entries, now_ms)
         else:
