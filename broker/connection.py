@@ -25,7 +25,7 @@ from .request import ConnectionInfo, Deferred
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..protocol.primitives import Buffer
     from ..protocol.schema import Message
@@ -113,11 +113,14 @@ class Connection:
         try:
             if is_tail:
                 frame = splitter.filled(count)
-                if frame is not None:
-                    self._take(frame)
+                frames: Iterable[memoryview] = () if frame is None else (frame,)
             else:
-                for frame in splitter.frames(buffer[:count]):
-                    self._take(frame)
+                frames = splitter.frames(buffer[:count])
+            for frame in frames:
+                if self._parked or self._sending or self._backlog or self._closing:
+                    self._keep(frame)
+                else:
+                    self._handle(frame)
         except FrameTooLargeError as error:
             self.close(f"{error} (socket.request.max.bytes){_what_it_may_be(self._receive_buffer)}")
         if self._outgoing:
@@ -160,12 +163,9 @@ class Connection:
 
     # Requests
 
-    def _take(self, frame: memoryview) -> None:
-        """Handle a request now, or keep a copy until the one before it is answered."""
+    def _keep(self, frame: memoryview) -> None:
+        """Keep a copy of a request until the one before it is answered."""
         if self._closing:
-            return
-        if self._parked is None and self._sending is None and not self._backlog:
-            self._handle(frame)
             return
         self._backlog.append(memoryview(bytearray(frame)))
         self._backlog_bytes += len(frame)

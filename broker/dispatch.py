@@ -100,10 +100,11 @@ class Dispatcher:
 
 def response_parts(exchange: Exchange, response: Message) -> tuple[list[Buffer | FileRecords], int]:
     """The frame of a response, in pieces, and its bytes; record batches are in it by reference, or in their file."""
-    parts = encode_parts(response, exchange.context.api_version)
-    head = exchange.head
-    size = head.size - LENGTH_BYTES + sum(map(len, parts))
-    return [head.pack(size, exchange.context.correlation_id), *parts], size + LENGTH_BYTES
+    context, _, head = exchange
+    parts: list[Any] = encode_parts(response, context.api_version)
+    size = head.size + sum(map(len, parts))
+    parts.insert(0, head.pack(size - LENGTH_BYTES, context.correlation_id))
+    return parts, size
 
 
 def _api_name(key: int) -> str:
