@@ -275,9 +275,9 @@ class FetchContext:
         "_cache",
         "_expected_epoch",
         "_is_privileged",
-        "_opens_session",
         "_uses_topic_ids",
         "error",
+        "opens_session",
         "partitions",
         "session",
     )
@@ -298,7 +298,7 @@ class FetchContext:
         self.session = session
         self._cache = cache
         self._expected_epoch = session.epoch if session is not None else FINAL_EPOCH
-        self._opens_session = opens_session
+        self.opens_session = opens_session
         self._is_privileged = is_privileged
         self._uses_topic_ids = uses_topic_ids
 
@@ -322,7 +322,7 @@ class FetchContext:
         if session is not None:
             return self._finish_incremental(session, answers)
         session_id = INVALID_SESSION_ID
-        if self._opens_session:
+        if self.opens_session:
             session_id = self._cache.begin(
                 answers, is_privileged=self._is_privileged, uses_topic_ids=self._uses_topic_ids, now_ms=now_ms
             )

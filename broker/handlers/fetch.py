@@ -39,6 +39,8 @@ from ..runtime.long_poll import SettledWatch, Watch
 from ..runtime.partitions import ANY_EPOCH
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from ...protocol.messages.fetch import FetchRequest
     from ..coordinators.fetch_session import Answer, CachedPartition, FetchSession
     from ..request import RequestContext
@@ -157,12 +159,40 @@ class _Fetch:
         return answers
 
     def answer(self, cache: ReadCache) -> FetchResponse:
-        """Read again what was parked, and answer."""
-        return self.respond(self.read(cache))
+        """Read again what was parked, and answer; or with what another one that asks for the same was answered."""
+        key = self._shared_key()
+        if key is None:
+            return self.respond(self.read(cache))
+        shared = cache.answers.get(key)
+        if shared is None:
+            response = self.respond(self.read(cache))
+            cache.answers[key] = response.responses
+            return response
+        return FetchResponse(responses=shared)
+
+    def _shared_key(self) -> Hashable | None:
+        """All that the answer depends on, where it is one partition's and no session's."""
+        context = self.context
+        if self._session is not None or context.opens_session or len(context.partitions) != 1:
+            return None
+        (wanted,) = context.partitions
+        return (
+            wanted.key,
+            wanted.topic,
+            wanted.fetch_offset,
+            wanted.max_bytes,
+            wanted.current_leader_epoch,
+            wanted.last_fetched_epoch,
+            self._max_bytes,
+            self._kind,
+            self._hints_at_leaders,
+        )
 
     def respond(self, answers: list[Answer]) -> FetchResponse:
         """The response, as the session shortens it."""
-        error, session_id, told = self.context.finish(answers + self.unreadable, self._services.clock.monotonic_ms())
+        context = self.context
+        now_ms = self._services.clock.monotonic_ms() if context.opens_session else 0
+        error, session_id, told = context.finish(answers + self.unreadable, now_ms)
         return FetchResponse(error_code=error, session_id=session_id, responses=_by_topic(told))
 
     def park(self, max_wait_ms: int) -> Deferred[FetchResponse] | None:

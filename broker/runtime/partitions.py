@@ -175,9 +175,9 @@ class Partition:
         if cache is None:
             return self._read(offset, max_bytes, end_offset, min_one_batch)
         key = (self, offset, max_bytes, end_offset, min_one_batch)
-        records = cache.get(key)
+        records = cache.records.get(key)
         if records is None:
-            records = cache[key] = self._read(offset, max_bytes, end_offset, min_one_batch)
+            records = cache.records[key] = self._read(offset, max_bytes, end_offset, min_one_batch)
         return records
 
     def _read(self, offset: int, max_bytes: int, end_offset: int, min_one_batch: bool) -> bytes | FileRecords:

@@ -11,6 +11,7 @@ from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 
 from ..data_broker import DataBroker, batch, told
+from ..group_broker import arrived
 
 MEGABYTE = 1 << 20
 SIZE = len(batch())
@@ -157,6 +158,33 @@ def test_one_record_answers_thousands_with_one_read(broker, monkeypatch):
     assert all(told(fetch) == [(0, 0, SIZE)] for fetch in waiting)
     assert len(reads) == 1
     assert len(broker.fetches) == 0
+
+
+def test_an_answer_is_shared_only_by_those_who_asked_for_the_same(broker):
+    """Whoever wants less, knows topics by other names, or believes in another epoch gets an answer of its own."""
+    partition = broker.partitions.get("t", 0)
+    wishes = [
+        ({}, {}),
+        ({}, {}),
+        ({"partition_max_bytes": SIZE}, {}),
+        ({}, {"max_bytes": SIZE}),
+        ({}, {"version": 13}),
+        ({}, {"isolation_level": 1}),
+        ({"current_leader_epoch": 0}, {}),
+    ]
+    waiting = [broker.fetch(("t", [wish]), max_wait_ms=5000, **fields) for wish, fields in wishes]
+    partition.append_quietly(memoryview(bytearray(batch())), broker.clock.now_ms())
+    partition.append_quietly(memoryview(bytearray(batch())), broker.clock.now_ms())
+    partition.leader_epoch += 1
+    partition.tell_changed()
+    assert [told(fetch) for fetch in waiting[:4]] == [[(0, 0, size)] for size in (2 * SIZE, 2 * SIZE, SIZE, SIZE)]
+    by_id = arrived(waiting[4], 13).responses[0]
+    assert (by_id.topic, by_id.topic_id) == ("", broker.topic_id("t"))
+    assert arrived(waiting[0], 12).responses[0].topic == "t"
+    assert arrived(waiting[5], 12).responses[0].partitions[0].aborted_transactions == []
+    assert told(waiting[6]) == [(0, ErrorCode.FENCED_LEADER_EPOCH, 0)]
+    assert waiting[0].response is not waiting[1].response
+    assert waiting[0].response.responses is waiting[1].response.responses
 
 
 def test_only_a_few_timers_stand_for_thousands(broker):
