@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 
 import aiokafka
 import confluent_kafka
 import kafka
 import pytest
+from ottla.protocol import compression
 
 TIMEOUT_S = 30
 
@@ -123,3 +125,40 @@ def test_confluent_kafka_and_transactions(kafka_broker, protocol):
         assert group.protocol == protocol
         assert committed_places(group) == {("orders", 0): message.offset() + 1}
         assert group.assignment == {("orders", 0)}
+
+
+def produce_compressed(broker, codec: str):
+    producer = confluent_kafka.Producer(
+        {"bootstrap.servers": broker.bootstrap_servers, "compression.type": codec, "linger.ms": 50}
+    )
+    with broker.expect("orders", count=3, timeout=TIMEOUT_S) as records:
+        for _ in range(3):
+            producer.produce("orders", b"x" * 1000, key=b"k", headers={"trace": b"1"})
+        assert producer.flush(TIMEOUT_S) == 0
+    return records
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_compressed_records_are_read(kafka_broker, codec):
+    records = produce_compressed(kafka_broker, codec)
+    assert [(r.key, r.value, r.headers) for r in records] == [(b"k", b"x" * 1000, (("trace", b"1"),))] * 3
+
+
+@pytest.fixture
+def only_ottla_itself(monkeypatch):
+    """As where the extra `codecs` is not installed, from when it is called."""
+
+    def begin() -> None:
+        monkeypatch.setitem(sys.modules, "cramjam", None)
+        compression._cramjam.cache_clear()
+
+    yield begin
+    compression._cramjam.cache_clear()
+
+
+def test_a_codec_that_is_not_installed_is_named(kafka_broker, only_ottla_itself):
+    produce_compressed(kafka_broker, "zstd")
+    only_ottla_itself()
+    with pytest.raises(compression.MissingCodec, match=r"ottla\[codecs\]"):
+        kafka_broker.records("orders")
+    assert "its records cannot be read" in kafka_broker.describe()
