@@ -144,10 +144,13 @@ class ConsumerGroup:
         return NOT_OWNED if epochs is None else epochs.get(partition, NOT_OWNED)
 
     def preferred_assignor(self, old: ConsumerMember | None, new: ConsumerMember | None) -> str | None:
-        """The assignor that most members ask for, if `old` became `new`; None when nobody asks for one."""
+        """The assignor that most members ask for, if `old` became `new`; None when nobody asks for one.
+
+        Of two with as many votes, uniform is taken: Kafka's hash map has it first.
+        """
         counts = dict(self.server_assignors)
         _recount(counts, _assignor(old), _assignor(new))
-        return max(counts, key=counts.__getitem__) if counts else None
+        return max(counts, key=lambda name: (counts[name], name == "uniform"), default=None)
 
     # ---- replay
 

@@ -70,5 +70,5 @@ def _member(group: ClassicGroup, member: ClassicMember, version: int, *, show: b
         client_id=member.client_id,
         client_host=member.client_host,
         member_metadata=member.metadata(group.protocol_name) if show else b"",
-        member_assignment=member.assignment if show else b"",
+        member_assignment=member.assignment,
     )

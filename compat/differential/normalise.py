@@ -79,6 +79,7 @@ UNORDERED = frozenset(
         "OffsetForLeaderEpochResponse.topics",
         "PartitionResponse.active_producers",
         "ProduceResponse.responses",
+        "ResponseTopicPartitions.partitions",
         "TopicProduceResponse.partition_responses",
         "TxnOffsetCommitResponse.topics",
         "TxnOffsetCommitResponseTopic.partitions",
@@ -164,7 +165,9 @@ class Normaliser:
             return self._batches(bytes(value))
         if isinstance(value, int):
             return self._number(field.name, value)
-        return bytes(value).hex() if isinstance(value, (bytes, bytearray, memoryview)) else value
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return bytes(value).replace(self._world.prefix.encode(), b"").hex()
+        return value
 
     def _number(self, name: str, value: int) -> Any:
         if name.endswith("error_code"):

@@ -67,6 +67,23 @@ def a_rebalance_of_two(w):
     yield _leave(group, leader.member_id)
 
 
+def what_is_shown_during_a_rebalance(w):
+    group = w.group()
+    asked = yield join(group)
+    first = yield join(group, asked.member_id)
+    yield DescribeGroupsRequest(groups=[group])
+    yield sync(group, first.generation_id, first.member_id, [(first.member_id, b"all")])
+    second = yield On("second", join(group))
+    yield Parked("second", join(group, second.member_id))
+    w.until(lambda: w.ask(beat(group, first.generation_id, first.member_id)).error_code, "the group rebalances")
+    yield DescribeGroupsRequest(groups=[group])
+    again = yield join(group, first.member_id)
+    yield Answer("second")
+    yield DescribeGroupsRequest(groups=[group])
+    yield sync(group, again.generation_id, first.member_id, [(first.member_id, b"a"), (second.member_id, b"b")])
+    yield DescribeGroupsRequest(groups=[group])
+
+
 def a_member_that_asks_and_never_comes(w):
     group = w.group()
     yield join(group)

@@ -277,6 +277,13 @@ def test_a_restart_in_the_middle_of_a_hand_over(bench):
     assert bench.state == "Stable"
 
 
+@pytest.mark.parametrize("assignors", [("range", "uniform"), ("uniform", "range")])
+def test_of_two_assignors_with_as_many_votes_uniform_is_taken(bench, assignors):
+    for member, assignor in zip("ab", assignors, strict=True):
+        bench.join(member, "t", server_assignor=assignor)
+    assert bench.group.preferred_assignor(None, None) == "uniform"
+
+
 def test_the_assignor_that_most_ask_for(bench):
     bench.join("a", "t", server_assignor="range")
     bench.join("b", "t", server_assignor="range")
