@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("OTTLA_COMPAT_CACHE") or Path.home() / ".cache" / "ottla-compat")
+FETCH_TIMEOUT_S = 240
 BUILD_TIMEOUT_S = 1800
 COMPLETE = ".complete"
 
@@ -47,24 +48,27 @@ def tool(name: str) -> str:
     return path
 
 
-def fetch(command: list[str], directory: Path) -> None:
-    """What needs a registry. Raises Unavailable."""
-    status, said = _run(command, directory)
+def fetch(command: list[str], directory: Path, timeout_s: int = FETCH_TIMEOUT_S) -> None:
+    """What needs a registry. Raises Unavailable, also when it takes too long."""
+    try:
+        status, said = _run(command, directory, timeout_s)
+    except subprocess.TimeoutExpired as late:
+        raise Unavailable(f"{' '.join(command[:3])} was not done after {timeout_s} s") from late
     if status:
         raise Unavailable(f"{' '.join(command[:3])} failed: {said[-600:]}")
 
 
 def compile_(command: list[str], directory: Path) -> None:
     """What needs nothing but the machine. Raises BuildFailed."""
-    status, said = _run(command, directory)
+    status, said = _run(command, directory, BUILD_TIMEOUT_S)
     if status:
         raise BuildFailed(f"{' '.join(command[:3])} failed: {said[-4000:]}")
 
 
-def _run(command: list[str], directory: Path) -> tuple[int, str]:
+def _run(command: list[str], directory: Path, timeout_s: int) -> tuple[int, str]:
     polite = ["nice", *command] if shutil.which("nice") else command
     done = subprocess.run(
-        polite, cwd=directory, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, stdin=subprocess.DEVNULL
+        polite, cwd=directory, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
     )
     return done.returncode, (done.stdout + done.stderr).strip()
 
@@ -106,21 +110,24 @@ class GoBuild:
 
 @dataclass(frozen=True)
 class NodeBuild:
-    """One script of `js/` beside the packages that it imports."""
+    """One script of `js/` beside the packages that it imports. What a package compiles itself takes minutes."""
 
     script: str
     packages: tuple[str, ...]
-    install_scripts: bool = False
+    compiles: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
 
     def command(self) -> list[str]:
         node, npm = tool("node"), tool("npm")
         sources = [HERE / "js" / "facts.mjs", HERE / "js" / self.script]
         with cached(f"js-{Path(self.script).stem}-{_slug(self.packages)}", sources) as (folder, complete):
             if not complete:
-                scripts = "false" if self.install_scripts else "true"
-                fetch(
-                    [npm, "install", "--no-audit", "--no-fund", f"--ignore-scripts={scripts}", *self.packages], folder
-                )
+                install = [npm, "install", "--no-audit", "--no-fund"]
+                if self.compiles:
+                    settings = [f"{name}={value}" for name, value in self.environment]
+                    fetch(["env", *settings, *install, *self.packages], folder, BUILD_TIMEOUT_S)
+                else:
+                    fetch([*install, "--ignore-scripts=true", *self.packages], folder)
                 for source in sources:
                     shutil.copy(source, folder)
             return [node, str(folder / self.script)]

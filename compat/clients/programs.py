@@ -25,7 +25,7 @@ class Program:
     features: AbstractSet[str]
     otherwise: dict[str, Facts] = field(default_factory=dict)
     everyday: bool = False
-    timeout_s: int = 180
+    timeout_s: int = 400
 
     def expected(self) -> dict[str, Facts]:
         return {name: self.otherwise.get(name, features.KAFKA_SAYS.get(name, {})) for name in self.features}
@@ -33,12 +33,17 @@ class Program:
 
 KAFKA_GO = features.CLASSIC - features.TRANSACTIONS - {"idempotent", "delete_records", "pause_resume", "shared_group"}
 KAFKAJS = ("kafkajs@2.2.4", "kafkajs-snappy@1.1.0", "@platformatic/wasm-utils@0.2.1", "zstd-codec@0.1.5")
+KAFKAJS_1 = ("kafkajs@1.16.0", *KAFKAJS[1:])
+# KafkaJS 1 tells of these errors without their numbers.
+KAFKAJS_1_SHOWS = features.CLASSIC - {"unknown_topic", "delete_unknown"}
 THE_END_FOR_LATER: dict[str, Facts] = {"offsets_for_times": {"at_first": 0, "later": 20}}
+KAFKAJS_SEES: dict[str, Facts] = {"create_existing": {"created": False}, **THE_END_FOR_LATER}
 # kafka-python's and aiokafka's optional packages for the codecs that Python itself has not.
 PYTHON_CODECS = ("cramjam==2.11.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0")
 KAFKA_PYTHON = features.CLASSIC - {"unknown_topic", "fenced"}
 KAFKA_PYTHON_2 = KAFKA_PYTHON - features.TRANSACTIONS - {"idempotent", "delete_records"}
 AIOKAFKA = features.CLASSIC - {"unknown_topic", "delete_group"}
+LIBRDKAFKA_2_3 = features.CLASSIC - {"delete_records"}
 LIBRDKAFKA_1 = features.CLASSIC - {"delete_group", "delete_records"}
 RSKAFKA = (
     features.CLASSIC
@@ -59,6 +64,8 @@ KCAT = {f"produce_{codec}" for codec in features.CODECS} | {
 }
 # zstd came to Node 22; it opens each transactional id with a producer id of its own making, so nobody is fenced.
 PLATFORMATIC = features.EVERY - {"unknown_topic", "produce_zstd", "fenced", "pause_resume"}
+# Where no binary is to be had: librdkafka from the package's own sources, with the libraries that the machine has.
+CKJS = (("CKJS_LINKING", "dynamic"),)
 FASTSTREAM = "faststream[kafka,confluent]==0.7.8"
 
 
@@ -78,12 +85,8 @@ PROGRAMS = [
     # As the many programs that never set a version: it speaks what Kafka 2.1 spoke.
     Program("go-sarama-2.1", GoBuild("sarama", ("pinned",)), features.CLASSIC),
     Program("go-kafka-go", GoBuild("kafka_go"), KAFKA_GO, {"offsets_for_times": {"at_first": 0}}),
-    Program(
-        "js-kafkajs",
-        NodeBuild("kafkajs.mjs", KAFKAJS),
-        features.CLASSIC,
-        {"create_existing": {"created": False}, **THE_END_FOR_LATER},
-    ),
+    Program("js-kafkajs", NodeBuild("kafkajs.mjs", KAFKAJS), features.CLASSIC, KAFKAJS_SEES),
+    Program("js-kafkajs-1.16.0", NodeBuild("kafkajs.mjs", KAFKAJS_1), KAFKAJS_1_SHOWS, KAFKAJS_SEES),
     Program("java-kafka-clients-4.3.1", java_clients("4.3.1", "kip848"), features.EVERY, everyday=True),
     Program("java-kafka-clients-3.9.1", java_clients("3.9.1"), features.CLASSIC),
     Program("java-kafka-clients-3.0.2", java_clients("3.0.2"), features.CLASSIC),
@@ -95,6 +98,11 @@ PROGRAMS = [
         KAFKA_PYTHON_2,
         everyday=True,
     ),
+    Program(
+        "python-kafka-python-2.3.3",
+        PythonBuild("kafka_python.py", ("kafka-python==2.3.3", *PYTHON_CODECS), ("3.11", "3.10")),
+        KAFKA_PYTHON,
+    ),
     Program("python-aiokafka", PythonBuild("aiokafka_program.py"), AIOKAFKA, everyday=True),
     Program("python-confluent-kafka", PythonBuild("confluent.py"), features.EVERY, everyday=True),
     Program(
@@ -102,6 +110,11 @@ PROGRAMS = [
         PythonBuild("confluent.py", ("confluent-kafka==1.9.2",), ("3.10",)),
         LIBRDKAFKA_1,
         everyday=True,
+    ),
+    Program(
+        "python-confluent-kafka-2.3.0",
+        PythonBuild("confluent.py", ("confluent-kafka==2.3.0",), ("3.11", "3.10")),
+        LIBRDKAFKA_2_3,
     ),
     Program("rust-rdkafka", RustBuild("rdkafka"), features.EVERY - {"unknown_topic"}),
     Program("rust-rskafka", RustBuild("rskafka"), RSKAFKA, {"offsets_for_times": {"at_first": 0}}),
@@ -111,6 +124,16 @@ PROGRAMS = [
         PLATFORMATIC,
         {"describe_group": {"state": "STABLE", "members": 1}},
         everyday=True,
+    ),
+    Program(
+        "js-confluent-kafka-javascript",
+        NodeBuild("confluent.mjs", ("@confluentinc/kafka-javascript@1.10.1",), compiles=True, environment=CKJS),
+        features.EVERY - {"produce_zstd", "create_partitions", "describe_cluster", "configs", "move_group"},
+        {
+            "create_existing": {"created": False},
+            "describe_group": {"state": "STABLE", "members": 1},
+            **THE_END_FOR_LATER,
+        },
     ),
     Program("c-kcat", Installed("kcat.py", "kcat"), KCAT, {"offsets_for_times": {"at_first": 0}}, everyday=True),
     Program("java-streams", java_on_top("streams", "kafka-streams"), features.STREAMS.keys(), features.STREAMS),

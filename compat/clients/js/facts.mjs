@@ -14,7 +14,7 @@ export const header = i => `header-${i}`
 export const range = (first, end) => Array.from({ length: end - first }, (_, i) => first + i)
 export const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-const FEATURE_TIMEOUT_MS = 60_000
+const FEATURE_TIMEOUT_MS = 150_000
 
 export async function feature (name, run) {
   let line
@@ -42,7 +42,7 @@ export async function restartBroker () {
 
 // Asks until it is so; a broker may answer before all of it knows.
 export async function soon (so) {
-  for (const deadline = Date.now() + 15_000; Date.now() < deadline; await pause(50)) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(50)) {
     if (await so()) return true
   }
   return false

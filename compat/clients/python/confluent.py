@@ -21,7 +21,7 @@ from facts import (
     value,
 )
 
-NEWER = hasattr(AdminClient, "describe_consumer_groups")
+NEWER = hasattr(AdminClient, "delete_records")
 
 admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
 
@@ -35,12 +35,12 @@ def code_of(call):
 
 
 def partitions(topic):
-    return len(admin.list_topics(topic, timeout=20).topics[topic].partitions)
+    return len(admin.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
 
 
 def create(name, count):
     topic = f"{PREFIX}-{name}"
-    admin.create_topics([NewTopic(topic, count, 1)])[topic].result(20)
+    admin.create_topics([NewTopic(topic, count, 1)])[topic].result(PATIENCE_S)
     soon(lambda: partitions(topic) == count)
     return topic
 
@@ -79,22 +79,22 @@ def read_all(topic, count, **settings):
 
 def config(topic, name):
     resource = ConfigResource("topic", topic)
-    return admin.describe_configs([resource])[resource].result(20)[name].value
+    return admin.describe_configs([resource])[resource].result(PATIENCE_S)[name].value
 
 
 def alter_config(topic):
     resource = ConfigResource("topic", topic, set_config={"retention.ms": "60000"})
-    admin.alter_configs([resource])[resource].result(20)
+    admin.alter_configs([resource])[resource].result(PATIENCE_S)
 
 
 def topics():
     topic, never = f"{PREFIX}-topic", f"{PREFIX}-never"
 
     def refused(name):
-        return {"code": code_of(lambda: admin.create_topics([NewTopic(name, 3, 1)])[name].result(20))}
+        return {"code": code_of(lambda: admin.create_topics([NewTopic(name, 3, 1)])[name].result(PATIENCE_S))}
 
     def grow():
-        admin.create_partitions([NewPartitions(topic, 5)])[topic].result(20)
+        admin.create_partitions([NewPartitions(topic, 5)])[topic].result(PATIENCE_S)
         soon(lambda: partitions(topic) == 5)
         return {"partitions": partitions(topic)}
 
@@ -112,7 +112,7 @@ def topics():
     feature("create_existing", lambda: refused(topic))
     feature("create_invalid", lambda: refused(f"{PREFIX} not a name"))
     feature("create_partitions", grow)
-    feature("describe_cluster", lambda: {"brokers": len(admin.list_topics(timeout=20).brokers)})
+    feature("describe_cluster", lambda: {"brokers": len(admin.list_topics(timeout=PATIENCE_S).brokers)})
     feature("configs", configs)
     feature("unknown_topic", lambda: {"code": code_of(lambda: read_unknown(never))})
 
@@ -204,7 +204,7 @@ def seek():
     consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "nobody"})
     consumer.assign([TopicPartition(topic, 0, 0)])
     read(consumer, 1)
-    consumer.seek(consumer.offsets_for_times([TopicPartition(topic, 0, now)], timeout=20)[0])
+    consumer.seek(consumer.offsets_for_times([TopicPartition(topic, 0, now)], timeout=PATIENCE_S)[0])
     (first,) = read(consumer, 1)
     consumer.close()
     return {"first_read": first.offset()}
@@ -241,13 +241,13 @@ def groups():
     def describe():
         member = join(topic, group)
         soon(lambda: member.poll(0.1) is not None or member.assignment())
-        (found,) = admin.list_groups(group, timeout=20)
+        (found,) = admin.list_groups(group, timeout=PATIENCE_S)
         member.close()
         return {"state": found.state, "members": len(found.members)}
 
     def committed():
         consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": group})
-        (offset,) = consumer.committed([TopicPartition(topic, 0)], timeout=20)
+        (offset,) = consumer.committed([TopicPartition(topic, 0)], timeout=PATIENCE_S)
         consumer.close()
         return {"offset": offset.offset}
 
@@ -258,11 +258,11 @@ def groups():
         return committed()
 
     def listed():
-        return {"listed": any(found.id == group for found in admin.list_groups(timeout=20))}
+        return {"listed": any(found.id == group for found in admin.list_groups(timeout=PATIENCE_S))}
 
     def delete():
-        soon(lambda: admin.list_groups(group, timeout=20)[0].state == "Empty")
-        admin.delete_consumer_groups([group])[group].result(20)
+        soon(lambda: admin.list_groups(group, timeout=PATIENCE_S)[0].state == "Empty")
+        admin.delete_consumer_groups([group])[group].result(PATIENCE_S)
         return listed()
 
     def next_generation():
@@ -277,8 +277,9 @@ def groups():
     feature("committed_offset", committed)
     feature("move_group", move)
     feature("shared_group", share)
-    if NEWER:
+    if hasattr(admin, "delete_consumer_groups"):
         feature("delete_group", delete)
+    if NEWER:
         feature("consumer_protocol", next_generation)
 
 
@@ -287,7 +288,7 @@ def transactions():
 
     def begin(name):
         to = producer(**{"transactional.id": f"{PREFIX}-{name}"})
-        to.init_transactions(20)
+        to.init_transactions(PATIENCE_S)
         to.begin_transaction()
         return to
 
@@ -300,13 +301,13 @@ def transactions():
     def commit_and_abort():
         to = begin("transactional")
         send(to, topic, 0, 10)
-        to.commit_transaction(20)
+        to.commit_transaction(PATIENCE_S)
         to.begin_transaction()
         send(to, topic, 10, 20)
-        to.abort_transaction(20)
+        to.abort_transaction(PATIENCE_S)
         to.begin_transaction()
         send(to, topic, 20, 30)
-        to.commit_transaction(20)
+        to.commit_transaction(PATIENCE_S)
         committed = read_all(topic, 20, **{"isolation.level": "read_committed"})
         uncommitted = read_all(topic, 30, **{"isolation.level": "read_uncommitted"})
         return {
@@ -324,10 +325,10 @@ def transactions():
         to = begin("transform")
         send(to, sink, 0, count)
         positions = consumer.position([TopicPartition(topic, 0)])
-        to.send_offsets_to_transaction(positions, consumer.consumer_group_metadata(), 20)
-        to.commit_transaction(20)
-        soon(lambda: consumer.committed([TopicPartition(topic, 0)], timeout=20)[0].offset == 10)
-        (offset,) = consumer.committed([TopicPartition(topic, 0)], timeout=20)
+        to.send_offsets_to_transaction(positions, consumer.consumer_group_metadata(), PATIENCE_S)
+        to.commit_transaction(PATIENCE_S)
+        soon(lambda: consumer.committed([TopicPartition(topic, 0)], timeout=PATIENCE_S)[0].offset == 10)
+        (offset,) = consumer.committed([TopicPartition(topic, 0)], timeout=PATIENCE_S)
         consumer.close()
         return {
             "offset": offset.offset,
@@ -339,8 +340,8 @@ def transactions():
         send(older, topic, 0, 1)
         newer = begin("fenced")
         send(newer, topic, 1, 2)
-        newer.commit_transaction(20)
-        code = code_of(lambda: (send(older, topic, 2, 3), older.commit_transaction(20)))
+        newer.commit_transaction(PATIENCE_S)
+        code = code_of(lambda: (send(older, topic, 2, 3), older.commit_transaction(PATIENCE_S)))
         # librdkafka has a number of its own for it, or the one that the broker gave.
         return {"fenced": code in (47, 90, confluent_kafka.KafkaError._FENCED)}
 
@@ -356,11 +357,11 @@ def offsets():
 
     def watermarks():
         send(producer(), topic, 0, 20)
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=PATIENCE_S)
         return {"earliest": low, "latest": high}
 
     def at(ms):
-        return consumer.offsets_for_times([TopicPartition(topic, 0, ms)], timeout=20)[0].offset
+        return consumer.offsets_for_times([TopicPartition(topic, 0, ms)], timeout=PATIENCE_S)[0].offset
 
     def for_times():
         first = read_all(topic, 20)[0].timestamp()[1]
@@ -368,16 +369,16 @@ def offsets():
 
     def delete_records():
         partition = TopicPartition(topic, 0, 5)
-        admin.delete_records([partition])[partition].result(20)
-        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
+        admin.delete_records([partition])[partition].result(PATIENCE_S)
+        low, _ = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=PATIENCE_S)
         return {"earliest": low, "first_read": read_all(topic, 1, **{"auto.offset.reset": "earliest"})[0].offset()}
 
     def delete(name):
-        admin.delete_topics([name])[name].result(20)
+        admin.delete_topics([name])[name].result(PATIENCE_S)
 
     def delete_topic():
         delete(topic)
-        return {"gone": soon(lambda: topic not in admin.list_topics(timeout=20).topics)}
+        return {"gone": soon(lambda: topic not in admin.list_topics(timeout=PATIENCE_S).topics)}
 
     feature("list_offsets", watermarks)
     feature("offsets_for_times", for_times)

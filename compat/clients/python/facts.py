@@ -8,7 +8,7 @@ import time
 
 BOOTSTRAP, PREFIX = sys.argv[-2:]
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def feature(name, run):

@@ -1,4 +1,4 @@
-"""The ordinary use of kafka-python, 2.0 and today's: what a version lacks it does not show."""
+"""The ordinary use of kafka-python, 2.0, 2.3 and today's: what a version lacks it does not show."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 from kafka.version import __version__
 
-OLD = __version__.startswith("2.0")
-NOT_IDEMPOTENT = {} if OLD else {"enable_idempotence": False}
+OLD = __version__.startswith("2.")  # the admin client of 2, with its names
+OLDEST = __version__.startswith("2.0")  # no transactions yet
+NOT_IDEMPOTENT = {} if OLDEST else {"enable_idempotence": False}
 
 admin = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
 
@@ -156,6 +157,8 @@ def described(group):
     """Its state, and how many members it has."""
     if OLD:
         (found,) = admin.describe_consumer_groups([group])
+        if isinstance(found, dict):
+            return found["group_state"], len(found["members"])
         return found.state, len(found.members)
     found = admin.describe_groups([group])[group]
     return found["group_state"], len(found["members"])
@@ -163,7 +166,7 @@ def described(group):
 
 def groups_listed():
     if OLD:
-        return [name for name, _ in admin.list_consumer_groups()]
+        return [name for name, *_ in admin.list_consumer_groups()]
     return [found["group_id"] for found in admin.list_groups()]
 
 
@@ -277,7 +280,7 @@ def groups():
     def move():
         consumer = KafkaConsumer(bootstrap_servers=BOOTSTRAP, group_id=group, enable_auto_commit=False)
         consumer.assign([partition])
-        consumer.commit({partition: OffsetAndMetadata(5, "") if OLD else OffsetAndMetadata(5, "", -1)})
+        consumer.commit({partition: OffsetAndMetadata(5, "") if OLDEST else OffsetAndMetadata(5, "", -1)})
         consumer.close()
         return {"offset": committed_offset(group, partition)}
 
@@ -375,7 +378,7 @@ def offsets():
 
     feature("list_offsets", ends)
     feature("offsets_for_times", for_times)
-    if not OLD:
+    if not OLDEST:
         feature("delete_records", delete_records)
     feature("delete_topic", delete_topic)
     feature("delete_unknown", lambda: {"code": code_of(lambda: admin.delete_topics([f"{PREFIX}-never"]))})
@@ -388,7 +391,7 @@ def main():
     feature("acks", acks)
     large()
     groups()
-    if not OLD:
+    if not OLDEST:
         transactions()
     offsets()
     feature("seek_to_time", seek)

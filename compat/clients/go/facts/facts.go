@@ -66,7 +66,7 @@ func Check(err error) {
 
 // Soon asks until it is so; a broker may answer before all of it knows.
 func Soon(so func() bool) bool {
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if so() {
 			return true
 		}

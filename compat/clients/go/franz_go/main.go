@@ -64,7 +64,7 @@ func send(producer *kgo.Client, topic string, first, end int) {
 func read(consumer *kgo.Client, count int) []*kgo.Record {
 	var records []*kgo.Record
 	for len(records) < count {
-		patience, cancel := context.WithTimeout(all, 15*time.Second)
+		patience, cancel := context.WithTimeout(all, 60*time.Second)
 		fetches := consumer.PollRecords(patience, count-len(records))
 		cancel()
 		if patience.Err() != nil && fetches.NumRecords() == 0 {

@@ -71,7 +71,7 @@ func produce(topic string, first, end int) {
 }
 
 func read(reader *kafka.Reader, count int) (got []kafka.Message) {
-	patience, cancel := context.WithTimeout(all, 30*time.Second)
+	patience, cancel := context.WithTimeout(all, 60*time.Second)
 	defer cancel()
 	for len(got) < count {
 		message, err := reader.FetchMessage(patience)

@@ -92,7 +92,7 @@ func read(messages <-chan *sarama.ConsumerMessage, count int) (got []*sarama.Con
 		select {
 		case message := <-messages:
 			got = append(got, message)
-		case <-time.After(15 * time.Second):
+		case <-time.After(60 * time.Second):
 			return got
 		}
 	}

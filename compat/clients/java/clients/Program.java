@@ -74,7 +74,7 @@ public class Program {
 
     /** Asks until it is so; a broker may answer before all of it knows. */
     static boolean soon(Callable<Boolean> so) throws Exception {
-        for (long end = System.currentTimeMillis() + 15_000; System.currentTimeMillis() < end; Thread.sleep(50)) {
+        for (long end = System.currentTimeMillis() + 60_000; System.currentTimeMillis() < end; Thread.sleep(50)) {
             try {
                 if (so.call()) return true;
             } catch (ExecutionException error) {
@@ -136,7 +136,7 @@ public class Program {
 
     static List<ConsumerRecord<byte[], byte[]>> read(KafkaConsumer<byte[], byte[]> consumer, int count) {
         List<ConsumerRecord<byte[], byte[]>> records = new ArrayList<>();
-        for (long end = System.currentTimeMillis() + 20_000; records.size() < count && System.currentTimeMillis() < end; )
+        for (long end = System.currentTimeMillis() + 60_000; records.size() < count && System.currentTimeMillis() < end; )
             consumer.poll(Duration.ofMillis(200)).forEach(records::add);
         return records;
     }

@@ -23,7 +23,7 @@ use serde_json::json;
 
 type Done<T> = Result<T, Box<dyn Error>>;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Program {
     bootstrap: String,

@@ -190,7 +190,7 @@ impl Program {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (bootstrap, prefix) = arguments();
-    let patience = BackoffConfig { deadline: Some(Duration::from_secs(20)), ..BackoffConfig::default() };
+    let patience = BackoffConfig { deadline: Some(Duration::from_secs(60)), ..BackoffConfig::default() };
     let client = ClientBuilder::new(vec![bootstrap]).backoff_config(patience).build().await?;
     let program = Program { controller: client.controller_client()?, client, prefix };
     program.run().await?;
