@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..protocol.errors import ErrorCode
+from ..protocol.record_batch import CONTROL_BIT, TRANSACTIONAL_BIT
 from .append import AppendError, AppendOrigin
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ NO_PRODUCER_EPOCH = -1
 NO_SEQUENCE = -1
 MAX_SEQUENCE = (1 << 31) - 1
 BATCHES_KEPT = 5
+# A member of an enumeration costs five times a look-up of a global (Python 3.11).
+_CLIENT = AppendOrigin.CLIENT
+# What a NamedTuple's own constructor ends in; each batch of an idempotent producer is noted.
+_new_tuple = tuple.__new__
 _MAX_EPOCH = (1 << 15) - 1
 _STRICT_MARKERS_SINCE = 2  # the transaction version of KIP-890
 
@@ -199,7 +204,7 @@ class ProducerState:
         """
         entry = self.entries.get(header.producer_id)
         if entry is None:
-            if self._verifications and origin is AppendOrigin.CLIENT:
+            if self._verifications and origin is _CLIENT:
                 self._check_first_sequence(header, offset, is_known=False)
             return None
         # Nearly every batch simply follows the last one; it cannot be a duplicate then.
@@ -208,7 +213,21 @@ class ProducerState:
             and entry.batches
             and header.base_sequence == entry.batches[-1].last_sequence + 1
         )
-        if origin is AppendOrigin.CLIENT and not follows:
+        if follows and origin is _CLIENT and not self._verifications and entry.txn_first_offset < 0:
+            return None
+        return self._check_known(header, offset, origin, marker, entry, follows=bool(follows))
+
+    def _check_known(
+        self,
+        header: BatchHeader,
+        offset: int,
+        origin: AppendOrigin,
+        marker: EndTxnMarker | None,
+        entry: ProducerEntry,
+        *,
+        follows: bool,
+    ) -> BatchMetadata | None:
+        if origin is _CLIENT and not follows:
             duplicate = entry.duplicate_of(header)
             if duplicate is not None:
                 return duplicate
@@ -219,7 +238,7 @@ class ProducerState:
         if marker is not None:
             self._check_coordinator(marker, header, offset, entry)
             return None
-        if origin is AppendOrigin.CLIENT and (not follows or self._verifications):
+        if origin is _CLIENT and (not follows or self._verifications):
             self._check_sequence(header, offset, entry)
         if entry.txn_first_offset >= 0 and not header.is_transactional:
             raise AppendError(
@@ -289,21 +308,23 @@ class ProducerState:
     def record(self, header: BatchHeader, offset: int, marker: EndTxnMarker | None = None) -> CompletedTxn | None:
         """Count a batch that was written at `offset`; return the transaction that it ends."""
         producer_id = header.producer_id
-        if self._verifications and header.is_transactional:
+        is_transactional = header.attributes & TRANSACTIONAL_BIT
+        if is_transactional and self._verifications:
             self._verifications.pop(producer_id, None)
         entry = self.entries.get(producer_id)
         if entry is None:
             entry = self.entries[producer_id] = ProducerEntry(producer_id)
-        if header.is_control:
+        if header.attributes & CONTROL_BIT:
             return self._record_marker(header, offset, marker, entry)
         entry.move_to_epoch(header.producer_epoch)
         batches = entry.batches
         if len(batches) >= BATCHES_KEPT:
             del batches[0]
         delta = header.last_offset_delta
-        batches.append(BatchMetadata(header.last_sequence, offset + delta, delta, header.max_timestamp))
-        entry.last_timestamp = header.max_timestamp
-        if header.is_transactional and entry.txn_first_offset < 0:
+        timestamp = header.max_timestamp
+        batches.append(_new_tuple(BatchMetadata, (header.last_sequence, offset + delta, delta, timestamp)))
+        entry.last_timestamp = timestamp
+        if is_transactional and entry.txn_first_offset < 0:
             entry.txn_first_offset = offset
             self._ongoing_txns[offset] = producer_id
         return None

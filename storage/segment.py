@@ -263,9 +263,14 @@ class Segment:
         """Whether a batch must begin a new segment. `config.segment_ms` has its jitter taken off already."""
         size = self.size
         index_bytes = config.segment_index_bytes
+        first_timestamp = self._first_timestamp
+        if first_timestamp is None or first_timestamp < 0:
+            waited_ms = self.waited_ms(now_ms, timestamp) if size else 0
+        else:
+            waited_ms = timestamp - first_timestamp
         return (
             size > config.segment_bytes - length
-            or (size > 0 and self.waited_ms(now_ms, timestamp) > config.segment_ms)
+            or (size > 0 and waited_ms > config.segment_ms)
             or not 0 <= last_offset - self.base_offset <= MAX_RELATIVE_OFFSET
             or (index_bytes != self._index_bytes_with_room and self._are_indexes_full(index_bytes))
         )
