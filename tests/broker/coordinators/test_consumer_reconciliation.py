@@ -44,36 +44,48 @@ def shape(of: ConsumerMember):
     return of.state, of.epoch, sorted(of.assigned.get(T, ())), sorted(of.revoking.get(T, ()))
 
 
-@pytest.mark.parametrize(
-    ("before", "target", "says", "taken", "after"),
-    [
-        # A stable member whose group has gone on.
-        (member(STABLE, [0, 1]), [0, 1], SAYS_NOTHING, (), (STABLE, 2, [0, 1], [])),
-        (member(STABLE, [0, 1]), [0, 1, 2], SAYS_NOTHING, (), (STABLE, 2, [0, 1, 2], [])),
-        (member(STABLE, [0, 1]), [0, 1, 2], SAYS_NOTHING, (2,), (UNRELEASED, 2, [0, 1], [])),
-        (member(STABLE, [0, 1]), [0], SAYS_NOTHING, (), (UNREVOKED, 1, [0], [1])),
-        (member(STABLE, [0, 1]), [0], (0, 1), (), (UNREVOKED, 1, [0], [1])),
-        (member(STABLE, [0, 1]), [0], (0,), (), (STABLE, 2, [0], [])),
-        (member(STABLE, [0, 1]), [2], SAYS_NOTHING, (), (UNREVOKED, 1, [], [0, 1])),
-        (member(STABLE, [0, 1]), [], (), (), (STABLE, 2, [], [])),
-        (member(STABLE), [], SAYS_NOTHING, (), (STABLE, 2, [], [])),
-        # One that has to give up partitions stays where it is until it says that it has.
-        (member(UNREVOKED, [0], [1]), [0, 2], SAYS_NOTHING, (), (UNREVOKED, 1, [0], [1])),
-        (member(UNREVOKED, [0], [1]), [0, 2], (0, 1), (), (UNREVOKED, 1, [0], [1])),
-        (member(UNREVOKED, [0], [1]), [0, 2], (0,), (), (STABLE, 2, [0, 2], [])),
-        (member(UNREVOKED, [0], [1]), [0, 2], (0,), (2,), (UNRELEASED, 2, [0], [])),
-        (member(UNREVOKED, [0], [1]), [2], (0,), (), (UNREVOKED, 1, [], [0])),
-        (member(UNREVOKED, [0], [1]), [0, 1], (0,), (1,), (STABLE, 2, [0, 1], [])),
-        # One that waits for others gets what has become free, and has to give up what it is to have no more.
-        (member(UNRELEASED, [0], epoch=2), [0, 2], SAYS_NOTHING, (2,), (UNRELEASED, 2, [0], [])),
-        (member(UNRELEASED, [0], epoch=2), [0, 2], SAYS_NOTHING, (), (STABLE, 2, [0, 2], [])),
-        (member(UNRELEASED, [0], epoch=2), [0, 2, 3], SAYS_NOTHING, (3,), (UNRELEASED, 2, [0, 2], [])),
-        (member(UNRELEASED, [0], epoch=1), [2], SAYS_NOTHING, (2,), (UNREVOKED, 1, [], [0])),
-        # One in a state of a newer version begins again with nothing.
-        (member(UNKNOWN, [0], [1]), [0, 2], (), (), (STABLE, 2, [0, 2], [])),
-        (member(UNKNOWN), [0], (), (0,), (UNRELEASED, 2, [], [])),
-    ],
-)
+STEPS = [
+    # A stable member whose group has gone on.
+    (member(STABLE, [0, 1]), [0, 1], SAYS_NOTHING, (), (STABLE, 2, [0, 1], [])),
+    (member(STABLE, [0, 1]), [0, 1, 2], SAYS_NOTHING, (), (STABLE, 2, [0, 1, 2], [])),
+    (member(STABLE, [0, 1]), [0, 1, 2], SAYS_NOTHING, (2,), (UNRELEASED, 2, [0, 1], [])),
+    (member(STABLE, [0, 1]), [0], SAYS_NOTHING, (), (UNREVOKED, 1, [0], [1])),
+    (member(STABLE, [0, 1]), [0], (0, 1), (), (UNREVOKED, 1, [0], [1])),
+    (member(STABLE, [0, 1]), [0], (0,), (), (STABLE, 2, [0], [])),
+    (member(STABLE, [0, 1]), [2], SAYS_NOTHING, (), (UNREVOKED, 1, [], [0, 1])),
+    (member(STABLE, [0, 1]), [], (), (), (STABLE, 2, [], [])),
+    (member(STABLE), [], SAYS_NOTHING, (), (STABLE, 2, [], [])),
+    # One that has to give up partitions stays where it is until it says that it has.
+    (member(UNREVOKED, [0], [1]), [0, 2], SAYS_NOTHING, (), (UNREVOKED, 1, [0], [1])),
+    (member(UNREVOKED, [0], [1]), [0, 2], (0, 1), (), (UNREVOKED, 1, [0], [1])),
+    (member(UNREVOKED, [0], [1]), [0, 2], (0,), (), (STABLE, 2, [0, 2], [])),
+    (member(UNREVOKED, [0], [1]), [0, 2], (0,), (2,), (UNRELEASED, 2, [0], [])),
+    (member(UNREVOKED, [0], [1]), [2], (0,), (), (UNREVOKED, 1, [], [0])),
+    (member(UNREVOKED, [0], [1]), [0, 1], (0,), (1,), (STABLE, 2, [0, 1], [])),
+    # One that waits for others gets what has become free, and has to give up what it is to have no more.
+    (member(UNRELEASED, [0], epoch=2), [0, 2], SAYS_NOTHING, (2,), (UNRELEASED, 2, [0], [])),
+    (member(UNRELEASED, [0], epoch=2), [0, 2], SAYS_NOTHING, (), (STABLE, 2, [0, 2], [])),
+    (member(UNRELEASED, [0], epoch=2), [0, 2, 3], SAYS_NOTHING, (3,), (UNRELEASED, 2, [0, 2], [])),
+    (member(UNRELEASED, [0], epoch=1), [2], SAYS_NOTHING, (2,), (UNREVOKED, 1, [], [0])),
+    # One in a state of a newer version begins again with nothing.
+    (member(UNKNOWN, [0], [1]), [0, 2], (), (), (STABLE, 2, [0, 2], [])),
+    (member(UNKNOWN), [0], (), (0,), (UNRELEASED, 2, [], [])),
+]
+# By state, those to which one step leads. From a state that is not known nothing is left to be given up.
+WAYS = {
+    STABLE: {STABLE, UNREVOKED, UNRELEASED},
+    UNREVOKED: {STABLE, UNREVOKED, UNRELEASED},
+    UNRELEASED: {STABLE, UNREVOKED, UNRELEASED},
+    UNKNOWN: {STABLE, UNRELEASED},
+}
+
+
+def test_every_way_is_gone():
+    gone = {state: {after[0] for before, *_, after in STEPS if before.state is state} for state in MemberState}
+    assert gone == WAYS
+
+
+@pytest.mark.parametrize(("before", "target", "says", "taken", "after"), STEPS)
 def test_a_step(before, target, says, taken, after):
     assert shape(step(before, target, says=says, taken=taken)) == after
 
