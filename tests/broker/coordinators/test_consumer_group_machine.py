@@ -1,7 +1,8 @@
 """A consumer group under clients who behave, with answers that get lost, members that die, and a broker that restarts.
 
-What must hold at every moment: of the members that are in the group no two read the same partition. And when the noise
-ends, the group comes to rest, with every partition read by exactly one member and nobody burdened more than others.
+What must hold at every moment: a partition never has two owners in one epoch, and an acknowledged offset never goes
+back, though who is out of the group, or late, commits what it had read. And when the noise ends, the group comes to
+rest, with every partition read by exactly one member and nobody burdened more than others.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from ottla.broker.coordinators.consumer_group import ConsumerGroup
+from ottla.broker.coordinators.offset_commits import OffsetToCommit
 from ottla.protocol.errors import ErrorCode
 
-from .consumer_bench import AT_ONCE, GROUP, REBALANCE_MS, ConsumerBench
+from .consumer_bench import AT_ONCE, GROUP, REBALANCE_MS, ConsumerBench, topic_id
 
 TOPICS = ("t", "u")
 Partition = tuple[str, int]
@@ -34,6 +36,10 @@ class Client:
     epoch: int = 0
     owned: set[Partition] = field(default_factory=set)
     assigned: set[Partition] = field(default_factory=set)
+    positions: dict[Partition, int] = field(default_factory=dict)
+    """How far it has read of what it owns, or owned before it was forgotten."""
+    former: tuple[str, int, dict[Partition, int]] | None = None
+    """Who it was before, in which epoch, and how far it had read."""
 
     @property
     def member_id(self) -> str:
@@ -45,8 +51,12 @@ class Client:
             self.assigned = {(topic, partition) for topic, numbers in told.items() for partition in numbers}
         if self.owned <= self.assigned:
             self.owned = set(self.assigned)
+        self.positions = {place: offset for place, offset in self.positions.items() if place in self.owned}
 
     def forget(self) -> None:
+        if self.epoch > 0 and self.positions:
+            self.former = self.member_id, self.epoch, self.positions
+        self.positions = {}
         self.epoch = 0
         self.owned, self.assigned = set(), set()
 
@@ -66,6 +76,7 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
         for name, count in self.partitions.items():
             self.bench.topic(name, count)
         self.clients: dict[str, Client] = {}
+        self.acknowledged: dict[Partition, int] = {}
 
     # ---- what clients do
 
@@ -110,6 +121,42 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
     def die(self, name):
         self.clients.pop(name, None)
 
+    @rule(name=MEMBERS, count=st.integers(1, 5))
+    def read_and_commit(self, name, count):
+        client = self.clients.get(name)
+        if client is None or not client.owned:
+            return
+        client.positions = {
+            place: client.positions.get(place, self.acknowledged.get(place, 0)) + count for place in client.owned
+        }
+        self.commit(client.member_id, client.epoch, client.positions)
+
+    @rule(name=MEMBERS)
+    def commit_as_before(self, name):
+        """What it sent when it was somebody else arrives now."""
+        client = self.clients.get(name)
+        if client is not None and client.former is not None:
+            self.commit(*client.former)
+
+    @rule(name=MEMBERS)
+    def commit_late(self, name):
+        """What it sent in the epoch before arrives now, with partitions that others had then."""
+        client = self.clients.get(name)
+        if client is not None and client.epoch > 1:
+            everything = {(topic, number): 0 for topic, count in self.partitions.items() for number in range(count)}
+            others = {place: 0 for place in everything if place not in client.owned and self.acknowledged.get(place)}
+            self.commit(client.member_id, client.epoch - 1, others)
+
+    def commit(self, member_id: str, epoch: int, offsets: dict[Partition, int]) -> None:
+        """Each partition by itself; what is taken is acknowledged, and may not be behind what was before."""
+        for (topic, number), offset in offsets.items():
+            commits = [OffsetToCommit(topic, topic_id(topic), number, offset, -1, None)]
+            request = self.bench.commit_request(member_id, epoch)
+            code = self.bench.decided(self.bench.shard.commit(request, commits, 9, self.bench.now))
+            if code is ErrorCode.NONE:
+                assert offset >= self.acknowledged.get((topic, number), 0), f"{member_id} takes {topic}-{number} back"
+                self.acknowledged[topic, number] = offset
+
     # ---- what happens around them
 
     @rule(elapsed_ms=st.sampled_from([1_000, 20_000, 50_000]))
@@ -149,7 +196,13 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
         return group.members if isinstance(group, ConsumerGroup) else {}
 
     @invariant()
-    def no_partition_is_read_twice(self):
+    def an_acknowledged_offset_never_goes_back(self):
+        if hasattr(self, "bench"):
+            kept = self.bench.shard.offsets.snapshot().get(GROUP, {})
+            assert {place: committed.offset for place, committed in kept.items()} == self.acknowledged
+
+    @invariant()
+    def a_partition_never_has_two_owners_in_one_epoch(self):
         if not hasattr(self, "bench"):
             return
         readers: dict[Partition, str] = {}

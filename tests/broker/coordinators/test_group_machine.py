@@ -130,7 +130,7 @@ class GroupMachine(RuleBasedStateMachine):
             self.generation = group.generation
 
     @invariant()
-    def acknowledged_offsets_are_there(self):
+    def an_acknowledged_offset_never_goes_back(self):
         kept = self.play.shard.offsets.snapshot().get(GROUP, {})
         assert {place: committed.offset for place, committed in kept.items()} == self.acknowledged
 
