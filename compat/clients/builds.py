@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("OTTLA_COMPAT_CACHE") or Path.home() / ".cache" / "ottla-compat")
-FETCH_TIMEOUT_S = 240
-BUILD_TIMEOUT_S = 1800
 COMPLETE = ".complete"
 
 
@@ -37,8 +36,9 @@ class BuildFailed(Exception):
 
 
 class Build(Protocol):
-    def command(self) -> list[str]:
-        """What starts the built program, without its arguments. Builds it if need be. Raises Unavailable."""
+    def command(self, until_s: float) -> list[str]:
+        """What starts the built program, without its arguments. Builds it if need be, until a moment of the monotonic
+        clock in seconds. Raises Unavailable, BuildFailed."""
 
 
 def tool(name: str) -> str:
@@ -48,40 +48,46 @@ def tool(name: str) -> str:
     return path
 
 
-def fetch(command: list[str], directory: Path, timeout_s: int = FETCH_TIMEOUT_S) -> None:
-    """What needs a registry. Raises Unavailable, also when it takes too long."""
-    try:
-        status, said = _run(command, directory, timeout_s)
-    except subprocess.TimeoutExpired as late:
-        raise Unavailable(f"{' '.join(command[:3])} was not done after {timeout_s} s") from late
+def fetch(command: list[str], directory: Path, until_s: float) -> None:
+    """What needs a registry. Raises Unavailable, also when it is not done in time."""
+    status, said = _run(command, directory, until_s)
     if status:
         raise Unavailable(f"{' '.join(command[:3])} failed: {said[-600:]}")
 
 
-def compile_(command: list[str], directory: Path) -> None:
-    """What needs nothing but the machine. Raises BuildFailed."""
-    status, said = _run(command, directory, BUILD_TIMEOUT_S)
+def compile_(command: list[str], directory: Path, until_s: float) -> None:
+    """What needs nothing but the machine. Raises BuildFailed, and Unavailable when it is not done in time."""
+    status, said = _run(command, directory, until_s)
     if status:
         raise BuildFailed(f"{' '.join(command[:3])} failed: {said[-4000:]}")
 
 
-def _run(command: list[str], directory: Path, timeout_s: int) -> tuple[int, str]:
+def _run(command: list[str], directory: Path, until_s: float) -> tuple[int, str]:
     polite = ["nice", *command] if shutil.which("nice") else command
-    done = subprocess.run(
-        polite, cwd=directory, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
-    )
+    left_s = max(1.0, until_s - time.monotonic())
+    try:
+        done = subprocess.run(
+            polite, cwd=directory, capture_output=True, text=True, timeout=left_s, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired as late:
+        raise Unavailable(f"{' '.join(command[:3])} was not done after {left_s:.0f} s") from late
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
 @contextmanager
-def cached(name: str, sources: list[Path]) -> Iterator[tuple[Path, bool]]:
-    """A folder for one build, held alone meanwhile, and whether it is complete already."""
+def cached(name: str, sources: list[Path], until_s: float) -> Iterator[tuple[Path, bool]]:
+    """A folder for one build, held alone meanwhile, and whether it is complete already.
+
+    Raises Unavailable when it is not, and there is no time left to build it.
+    """
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     folder = CACHE / f"{name}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         complete = (folder / COMPLETE).exists()
+        if not complete and time.monotonic() > until_s:
+            raise Unavailable("it is not built yet, and the time for building is used up")
         yield folder, complete
         (folder / COMPLETE).touch()
 
@@ -93,18 +99,18 @@ class GoBuild:
     package: str
     options: tuple[str, ...] = ()
 
-    def command(self) -> list[str]:
+    def command(self, until_s: float) -> list[str]:
         go, module = tool("go"), HERE / "go"
         sources = [
             module / "go.mod",
             *sorted((module / "facts").glob("*.go")),
             *sorted((module / self.package).glob("*.go")),
         ]
-        with cached(f"go-{self.package}", sources) as (folder, complete):
+        with cached(f"go-{self.package}", sources, until_s) as (folder, complete):
             program = folder / self.package
             if not complete:
-                fetch([go, "mod", "download"], module)
-                compile_([go, "build", "-o", str(program), f"./{self.package}"], module)
+                fetch([go, "mod", "download"], module, until_s)
+                compile_([go, "build", "-o", str(program), f"./{self.package}"], module, until_s)
             return [str(program), *self.options]
 
 
@@ -117,17 +123,17 @@ class NodeBuild:
     compiles: bool = False
     environment: tuple[tuple[str, str], ...] = ()
 
-    def command(self) -> list[str]:
+    def command(self, until_s: float) -> list[str]:
         node, npm = tool("node"), tool("npm")
         sources = [HERE / "js" / "facts.mjs", HERE / "js" / self.script]
-        with cached(f"js-{Path(self.script).stem}-{_slug(self.packages)}", sources) as (folder, complete):
+        with cached(f"js-{Path(self.script).stem}-{_slug(self.packages)}", sources, until_s) as (folder, complete):
             if not complete:
                 install = [npm, "install", "--no-audit", "--no-fund"]
                 if self.compiles:
                     settings = [f"{name}={value}" for name, value in self.environment]
-                    fetch(["env", *settings, *install, *self.packages], folder, BUILD_TIMEOUT_S)
+                    fetch(["env", *settings, *install, *self.packages], folder, until_s)
                 else:
-                    fetch([*install, "--ignore-scripts=true", *self.packages], folder)
+                    fetch([*install, "--ignore-scripts=true", *self.packages], folder, until_s)
                 for source in sources:
                     shutil.copy(source, folder)
             return [node, str(folder / self.script)]
@@ -143,18 +149,18 @@ class PythonBuild:
     versions: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
-    def command(self) -> list[str]:
+    def command(self, until_s: float) -> list[str]:
         script = str(HERE / "python" / self.script)
         if not self.packages:
             return [sys.executable, script, *self.options]
         python = self._interpreter()
         name = f"python-{Path(self.script).stem}-{_slug(self.packages)}"
-        with cached(name, []) as (folder, complete):
+        with cached(name, [], until_s) as (folder, complete):
             inside = folder / "venv" / "bin" / "python"
             if not complete:
-                fetch([python, "-m", "venv", "--clear", "venv"], folder)
+                fetch([python, "-m", "venv", "--clear", "venv"], folder, until_s)
                 pip = [str(inside), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-                fetch([*pip, "--only-binary", ":all:", *self.packages], folder)
+                fetch([*pip, "--only-binary", ":all:", *self.packages], folder, until_s)
             return [str(inside), script, *self.options]
 
     def _interpreter(self) -> str:
@@ -175,15 +181,19 @@ class JavaBuild:
     artifacts: tuple[str, ...]
     arguments: tuple[str, ...] = ()
 
-    def command(self) -> list[str]:
+    def command(self, until_s: float) -> list[str]:
         java, javac, mvn = tool("java"), tool("javac"), tool("mvn")
         sources = sorted((HERE / "java" / self.folder).glob("*.java"))
-        with cached(f"java-{self.folder}-{_slug(self.artifacts)}", sources) as (folder, complete):
+        with cached(f"java-{self.folder}-{_slug(self.artifacts)}", sources, until_s) as (folder, complete):
             if not complete:
                 (folder / "pom.xml").write_text(_pom(self.artifacts))
                 copy = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-dependencies"
-                fetch([mvn, "-q", "-B", copy, "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'jars'}"], folder)
-                compile_([javac, "-nowarn", "-d", "classes", "-cp", "jars/*", *map(str, sources)], folder)
+                fetch(
+                    [mvn, "-q", "-B", copy, "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'jars'}"],
+                    folder,
+                    until_s,
+                )
+                compile_([javac, "-nowarn", "-d", "classes", "-cp", "jars/*", *map(str, sources)], folder, until_s)
             options = [
                 "-Xmx256m",
                 "-Xshare:auto",
@@ -200,16 +210,16 @@ class RustBuild:
 
     crate: str
 
-    def command(self) -> list[str]:
+    def command(self, until_s: float) -> list[str]:
         cargo, crate = tool("cargo"), HERE / "rust" / self.crate
         sources = [crate / "Cargo.toml", *sorted((crate / "src").glob("*.rs")), HERE / "rust" / "facts.rs"]
         target = CACHE / f"rust-{self.crate}-target"
-        with cached(f"rust-{self.crate}", sources) as (folder, complete):
+        with cached(f"rust-{self.crate}", sources, until_s) as (folder, complete):
             if not complete:
                 shutil.copytree(HERE / "rust", folder / "rust", dirs_exist_ok=True)
-                fetch([cargo, "fetch", "--quiet"], folder / "rust" / self.crate)
+                fetch([cargo, "fetch", "--quiet"], folder / "rust" / self.crate, until_s)
                 build = [cargo, "build", "--offline", "--quiet", "--target-dir", str(target)]
-                compile_(build, folder / "rust" / self.crate)
+                compile_(build, folder / "rust" / self.crate, until_s)
                 shutil.copy(target / "debug" / self.crate, folder / "program")
             return [str(folder / "program")]
 
@@ -221,7 +231,7 @@ class Installed:
     script: str
     program: str
 
-    def command(self) -> list[str]:
+    def command(self, until_s: float) -> list[str]:
         tool(self.program)
         return [sys.executable, str(HERE / "python" / self.script)]
 

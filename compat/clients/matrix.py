@@ -20,6 +20,7 @@ class ClientRuns:
     def __init__(self) -> None:
         self.showed: dict[str, dict[str, bool]] = defaultdict(dict)
         self.skipped: dict[str, str] = {}
+        self.building_s = 0.0
 
     def lines(self) -> list[str]:
         """A table of the features that every client may have, a line for each program with others, and the absent."""
