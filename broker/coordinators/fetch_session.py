@@ -8,32 +8,24 @@ The cache holds a limited number of sessions. A new one may push out another tha
 that is older than that and has fewer partitions; a follower's may also push out a consumer's. Kafka splits its cache
 into eight shards so that its threads do not wait for each other; here it is one, with the same rules.
 
-An incremental fetch does not look at every partition of its session. A partition is settled when it has been read and
-there was nothing to tell, and then something watches it. What holds:
-
-- Each partition of a session is unsettled, or is settled and has a watch. Only an open session has settled partitions,
-  and only as long as its requests are of the kind (isolation level, no replica) that settled them.
-- A settled partition would be left out of the answer if it were read now. Whatever could change that unsettles it: a
-  request that names or forgets it, its high watermark, log start or leader epoch, its failing or being deleted.
-- So the unsettled ones, in the order of the session, give the answer that all of them would give.
-- Watches end with their session. A fetch that is parked takes them along when its session goes on or ends without it.
-
-Kafka, which reads every partition each time: `FetchSession`, `FetchSessionCacheShard`, `FetchManager`, `FetchContext`.
+What a session reads: `session_partitions.py`.
+Kafka: `FetchSessionCacheShard`, `FetchManager`, `FetchContext`.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
 from ...protocol.primitives import ZERO_UUID
+from .session_partitions import FIRST_EPOCH, CachedPartition, FetchSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from ...protocol.messages.fetch import FetchPartition, FetchRequest, PartitionData
+    from ...protocol.messages.fetch import FetchRequest
+    from .session_partitions import Answer
 
 INVALID_SESSION_ID: Final = 0
 INITIAL_EPOCH: Final = 0
@@ -43,226 +35,6 @@ EVICTION_MS: Final = 120_000
 
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _MAX_EPOCH = (1 << 31) - 1
-_NEVER_TOLD = -1
-_IN_TURN = attrgetter("turn")
-
-REPLICA: Final = 2
-"""The kind of a follower's request; a consumer's is its isolation level."""
-
-
-class Watching(Protocol):
-    """Looks after a settled partition."""
-
-    def stop(self) -> None:
-        """Look no more."""
-        ...
-
-
-class Waiting(Protocol):
-    """A parked fetch that relies on the watches of its session."""
-
-    def stand_alone(self) -> None:
-        """Rely on watches of its own from now on."""
-        ...
-
-
-class CachedPartition:
-    """One partition of a fetch: what the client asks of it, and what it was last told.
-
-    `topic` is None while the topic id is not known to this broker; `topic_id` is zero below version 13.
-    """
-
-    __slots__ = (
-        "current_leader_epoch",
-        "fetch_offset",
-        "high_watermark",
-        "key",
-        "last_fetched_epoch",
-        "log_start_offset",
-        "max_bytes",
-        "partition",
-        "topic",
-        "topic_id",
-        "turn",
-        "watching",
-    )
-
-    def __init__(
-        self, key: tuple[str | bytes, int], topic: str | None, topic_id: bytes, request: FetchPartition
-    ) -> None:
-        self.key = key
-        self.topic = topic
-        self.topic_id = topic_id
-        self.partition = request.partition
-        self.fetch_offset = request.fetch_offset
-        self.max_bytes = request.partition_max_bytes
-        self.current_leader_epoch = request.current_leader_epoch
-        self.last_fetched_epoch = request.last_fetched_epoch
-        self.high_watermark = _NEVER_TOLD
-        self.log_start_offset = _NEVER_TOLD
-        self.turn = 0
-        self.watching: Watching | None = None
-        """What looks after it while it is settled."""
-
-    def update_request(self, request: CachedPartition) -> None:
-        """Take over what the client now asks; what it was told stays."""
-        self.fetch_offset = request.fetch_offset
-        self.max_bytes = request.max_bytes
-        self.current_leader_epoch = request.current_leader_epoch
-        self.last_fetched_epoch = request.last_fetched_epoch
-
-    def note_answer(self, answer: PartitionData) -> bool:
-        """Remember what the client is about to be told; say whether there is anything to tell."""
-        changed = (
-            bool(answer.records)
-            or answer.high_watermark != self.high_watermark
-            or answer.log_start_offset != self.log_start_offset
-            or answer.preferred_read_replica >= 0
-            or answer.error_code != ErrorCode.NONE
-            or answer.diverging_epoch is not None
-        )
-        if changed:
-            # After an error the partition is told again when the error is gone, whatever its offsets are then.
-            self.high_watermark = answer.high_watermark if answer.error_code == ErrorCode.NONE else _NEVER_TOLD
-            self.log_start_offset = answer.log_start_offset
-        return changed
-
-
-Answer = tuple[CachedPartition, "PartitionData"]
-
-
-class FetchSession:
-    """The partitions of one session, in the order in which they are read: those that gave records last come last."""
-
-    __slots__ = (
-        "_has_unknown_topics",
-        "_kind",
-        "_next_turn",
-        "_unsettled",
-        "created_ms",
-        "epoch",
-        "id",
-        "is_open",
-        "is_privileged",
-        "last_used_ms",
-        "partitions",
-        "size",
-        "uses_topic_ids",
-        "waiting",
-    )
-
-    def __init__(
-        self,
-        session_id: int,
-        partitions: dict[tuple[str | bytes, int], CachedPartition],
-        *,
-        is_privileged: bool,
-        uses_topic_ids: bool,
-        now_ms: int,
-    ) -> None:
-        self.id = session_id
-        self.partitions = partitions
-        self.is_privileged = is_privileged
-        self.uses_topic_ids = uses_topic_ids
-        self.created_ms = now_ms
-        self.last_used_ms = now_ms
-        self.epoch = INITIAL_EPOCH + 1
-        self.size = len(partitions)
-        """How many partitions there were when the session was last used; eviction compares it."""
-        self.is_open = True
-        self.waiting: Waiting | None = None
-        """The parked fetch that its newest request has become, if any."""
-        self._has_unknown_topics = True
-        self._kind: int | None = None
-        self._unsettled = set(partitions.values())
-        self._next_turn = len(partitions)
-        for turn, partition in enumerate(partitions.values()):
-            partition.turn = turn
-
-    def unsettled(self, kind: int) -> list[CachedPartition]:
-        """What a request of this kind must read, in its order."""
-        if kind != self._kind:
-            self._unsettle_all()
-            self._kind = kind
-        return sorted(self._unsettled, key=_IN_TURN)
-
-    def settle(self, partition: CachedPartition, watching: Watching) -> None:
-        """There is nothing to tell of a partition until `watching` says so."""
-        self._unsettled.remove(partition)
-        partition.watching = watching
-
-    def unsettle(self, partition: CachedPartition) -> None:
-        """Have a partition read again."""
-        watching = partition.watching
-        if watching is not None:
-            partition.watching = None
-            self._unsettled.add(partition)
-            watching.stop()
-
-    def go_on_alone(self) -> None:
-        """Leave a parked fetch to itself: another request has come, or the session ends."""
-        waiting = self.waiting
-        if waiting is not None:
-            waiting.stand_alone()
-            self.waiting = None
-
-    def close(self) -> None:
-        """It is in the cache no more."""
-        self.is_open = False
-        self._unsettle_all()
-
-    def _unsettle_all(self) -> None:
-        self.go_on_alone()
-        for partition in self.partitions.values():
-            self.unsettle(partition)
-
-    def update(self, asked: dict[tuple[str | bytes, int], CachedPartition], request: FetchRequest) -> None:
-        """Add and change the partitions that a request names, then drop those it forgets."""
-        partitions = self.partitions
-        for key, partition in asked.items():
-            known = partitions.get(key)
-            if known is None:
-                partitions[key] = partition
-                self._unsettled.add(partition)
-                self._take_turn(partition)
-                self._has_unknown_topics = True
-            else:
-                self.unsettle(known)
-                known.update_request(partition)
-        for forgotten in request.forgotten_topics_data:
-            topic_key = forgotten.topic_id if self.uses_topic_ids else forgotten.topic
-            for index in forgotten.partitions:
-                gone = partitions.pop((topic_key, index), None)
-                if gone is not None:
-                    self.unsettle(gone)
-                    self._unsettled.remove(gone)
-
-    def resolve_names(self, topic_name: Callable[[bytes], str | None]) -> None:
-        """Look again for the topics whose ids were not known; a name once found stays, as in Kafka."""
-        if not self._has_unknown_topics:
-            return
-        self._has_unknown_topics = False
-        for partition in self.partitions.values():
-            if partition.topic is None:
-                partition.topic = topic_name(partition.topic_id)
-                self._has_unknown_topics |= partition.topic is None
-
-    def move_to_end(self, partition: CachedPartition) -> None:
-        """Read this partition last from now on, so that each has its turn when not all fit into a response."""
-        if self.partitions.pop(partition.key, None) is not None:
-            self.partitions[partition.key] = partition
-            self._take_turn(partition)
-
-    def _take_turn(self, partition: CachedPartition) -> None:
-        partition.turn = self._next_turn
-        self._next_turn += 1
-
-    def can_be_evicted_by(self, *, is_privileged: bool, size: int) -> bool:
-        """Whether a new session with `size` partitions is worth more than this one, which is not stale."""
-        is_old = self.last_used_ms - self.created_ms > EVICTION_MS
-        if is_privileged and not self.is_privileged:
-            return True
-        return is_old and self.is_privileged == is_privileged and size > self.size
 
 
 class FetchContext:
@@ -411,7 +183,7 @@ class FetchSessionCache:
             self._sessions.pop(session.id).close()
             return FetchContext(self, asked.values())
         self._touch(session, now_ms)
-        session.epoch = session.epoch + 1 if session.epoch < _MAX_EPOCH else INITIAL_EPOCH + 1
+        session.epoch = session.epoch + 1 if session.epoch < _MAX_EPOCH else FIRST_EPOCH
         if uses_topic_ids:
             session.resolve_names(topic_name)
         return FetchContext(self, session.partitions.values(), session=session)
@@ -449,16 +221,26 @@ class FetchSessionCache:
         if now_ms - victim.last_used_ms <= EVICTION_MS:
             # None is stale; the smallest of those that may go at all is compared with the new one.
             victim = min(self._sessions.values(), key=lambda s: self._eviction_order(s, is_privileged))
-            if not victim.can_be_evicted_by(is_privileged=is_privileged, size=size):
+            if not _can_be_evicted(victim, by_privileged=is_privileged, size=size):
                 return False
         self._sessions.pop(victim.id).close()
         return True
 
     @staticmethod
     def _eviction_order(session: FetchSession, by_privileged: bool) -> tuple[bool, bool, int, int]:
-        is_old = session.last_used_ms - session.created_ms > EVICTION_MS
-        is_protected = not is_old and (session.is_privileged or not by_privileged)
+        is_protected = not _is_old(session) and (session.is_privileged or not by_privileged)
         return is_protected, session.is_privileged, session.size, session.id
+
+
+def _is_old(session: FetchSession) -> bool:
+    return session.last_used_ms - session.created_ms > EVICTION_MS
+
+
+def _can_be_evicted(session: FetchSession, *, by_privileged: bool, size: int) -> bool:
+    """Whether a new session with `size` partitions is worth more than this one, which is not stale."""
+    if by_privileged and not session.is_privileged:
+        return True
+    return _is_old(session) and session.is_privileged == by_privileged and size > session.size
 
 
 def _asked_partitions(

@@ -1,6 +1,6 @@
 """Fetch 4-18: read record batches from some partitions, waiting until there are enough.
 
-- Of a session only the partitions are read in which something may have changed (`coordinators/fetch_session.py`).
+- Of a session only the partitions are read in which something may have changed (`coordinators/session_partitions.py`).
 - Answers at once when `min_bytes` are there, when `max_wait_ms` is not positive, or when a partition that was read has
   an error or diverged; else the request is parked in its partitions (`runtime/long_poll.py`). A partition that does not
   exist is told, but is no reason not to wait for the others, as in Kafka; it comes last in the answer.
@@ -33,7 +33,7 @@ from ...protocol.primitives import ZERO_UUID
 from ...protocol.record_batch import CorruptBatch
 from ...storage.append import OffsetOutOfRange
 from ...storage.file_records import FileRecords
-from ..coordinators.fetch_session import REPLICA
+from ..coordinators.session_partitions import REPLICA
 from ..request import Deferred
 from ..runtime.long_poll import SettledWatch, Watch
 from ..runtime.partitions import ANY_EPOCH
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from ...protocol.messages.fetch import FetchRequest
-    from ..coordinators.fetch_session import Answer, CachedPartition, FetchSession
+    from ..coordinators.session_partitions import Answer, CachedPartition, FetchSession
     from ..request import RequestContext
     from ..runtime.long_poll import ReadCache
     from ..runtime.partitions import Partition

@@ -6,9 +6,10 @@ and the partition's end, at most the partition's limit; the fetch is answered as
 `min_bytes`, when a partition it reads goes away or changes its leader epoch, when an end moves into another segment
 (what was before can be answered now), and else at its deadline. One timer stands for the earliest deadline.
 
-A partition of a fetch session that is settled (`coordinators/fetch_session.py`) has a watch that stays from request to
-request, so that parking a session's fetch costs what has changed, not what it follows: the first event unsettles the
-partition, and the watch then counts for the fetch that the session has parked, if there is one.
+A settled partition of a fetch session (`coordinators/session_partitions.py`) has a watch that stays from request to
+request, so that parking a session's fetch costs what has changed, not what it follows. A partition unsettles these
+watches in the moment in which it changes, before anybody is answered, and they count for the fetch that the session has
+parked, if there is one: so an answer holds all that one request has changed.
 
 All fetches that one event wakes share what they read, so that a record for 10,000 consumers is read from its file once;
 those that ask for the very same share the answer too (measured with 1,000: 6.7 µs of CPU for each before, 3.3 after).
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.fetch import FetchableTopicResponse, FetchResponse
     from ...storage.file_records import FileRecords
     from ..clock import Clock
-    from ..coordinators.fetch_session import CachedPartition, FetchSession
+    from ..coordinators.session_partitions import CachedPartition, FetchSession
     from ..request import Deferred
     from .partitions import Partition
     from .timers import TimerHandle, Timers
@@ -106,9 +107,6 @@ class Watch:
         if self.parked is not None:
             self.parked.complete(cache)
 
-    def start_moved(self) -> None:
-        """The start of the partition has moved, which is no reason to answer."""
-
     def count(self, end_offset: int, end: tuple[int, int]) -> bool:
         """See how far the partition reaches now; say whether the fetch must be answered at once."""
         if self.offset > end_offset:
@@ -135,34 +133,22 @@ class SettledWatch(Watch):
         self._session = session
         self._wanted = wanted
         session.settle(wanted, self)
-        partition.watches[self] = None
+        partition.settled[self] = None
 
     def stop(self) -> None:
         """Look no more."""
-        self.partition.watches.pop(self, None)
+        self.partition.settled.pop(self, None)
 
-    def grew(self, ends: Ends, cache: ReadCache) -> None:
-        self._unsettle()
-        super().grew(ends, cache)
-
-    def changed(self, cache: ReadCache) -> None:
-        self._unsettle()
-        super().changed(cache)
-
-    def start_moved(self) -> None:
-        self._unsettle()
-
-    def _unsettle(self) -> None:
-        if self.parked is None:
-            self._session.unsettle(self._wanted)
-            waiting = self._session.waiting
-            if isinstance(waiting, ParkedFetch):
-                waiting.watch(self)
+    def unsettle(self) -> None:
+        """Have the partition read again, and watch on for the fetch that the session has parked."""
+        self._session.unsettle(self._wanted)
+        waiting = self._session.waiting
+        if isinstance(waiting, ParkedFetch):
+            waiting.watch(self)
 
     def lend_to(self, parked: ParkedFetch) -> None:
         """Give a parked fetch a plain watch of the same place."""
-        if self.parked is None:
-            parked.watch(_PlacedWatch(self))
+        parked.watch(_PlacedWatch(self))
 
 
 class _PlacedWatch(Watch):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..metadata.image import MetadataImage
     from ..metadata.partition_image import PartitionImage, TopicImage
     from .commit_barrier import Told
-    from .long_poll import ReadCache, Watch
+    from .long_poll import ReadCache, SettledWatch, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Partition:
         "leader_epoch",
         "log",
         "offline_reason",
+        "settled",
         "topic",
         "topic_id",
         "watches",
@@ -68,6 +69,8 @@ class Partition:
         """Whether the high watermark is the end of the log."""
         self.watches: dict[Watch, None] = {}
         """Of the fetches that wait, in the order in which they came."""
+        self.settled: dict[SettledWatch, None] = {}
+        """Of the fetch sessions that have been told everything."""
         log.sync.listener = self
 
     @property
@@ -133,6 +136,8 @@ class Partition:
         end_offset = log.log_end_offset
         if end_offset - log.recovery_point < log.config.flush_messages:
             log.high_watermark = end_offset
+            if self.settled:
+                self.unsettle()
         else:
             self.is_committed = False
             log.sync.request(end_offset)
@@ -158,6 +163,7 @@ class Partition:
         self.is_committed = committed == log.log_end_offset
         if committed > log.high_watermark:
             log.high_watermark = committed
+            self.unsettle()
             if self.watches:
                 partition_grew(self)
 
@@ -206,7 +212,7 @@ class Partition:
     def delete_records_below(self, offset: int) -> None:
         """Have the log begin at `offset`. Raises OffsetOutOfRange above the high watermark, OSError."""
         if self.log.advance_log_start_offset(offset):
-            self._tell_start_moved()
+            self.unsettle()
 
     def apply_retention(self, now_ms: int) -> int:
         """Give up what retention allows; return how many segments. Raises OSError."""
@@ -215,11 +221,12 @@ class Partition:
             return self.log.apply_retention(now_ms)
         finally:
             if self.log.log_start_offset != start_offset:
-                self._tell_start_moved()
+                self.unsettle()
 
-    def _tell_start_moved(self) -> None:
-        for watch in list(self.watches):
-            watch.start_moved()
+    def unsettle(self) -> None:
+        """Have the fetch sessions that follow this partition read it again: something has changed."""
+        for watch in list(self.settled):
+            watch.unsettle()
 
     def take_offline(self, reason: str) -> None:
         """Serve no more: the log cannot be read or written."""
@@ -235,6 +242,7 @@ class Partition:
 
     def tell_changed(self) -> None:
         """Answer everybody who waits, whatever they wait for."""
+        self.unsettle()
         complete_all(self.watches)
 
 
@@ -314,7 +322,10 @@ class Partitions(MetadataListener):
     def topic_deleted(self, topic: TopicImage) -> None:
         """Give up the logs of a topic; who waits for them is told."""
         self._by_name.pop(topic.name, None)
-        for partition in self._by_id.pop(topic.topic_id, {}).values():
+        partitions = self._by_id.pop(topic.topic_id, {}).values()
+        for partition in partitions:
+            partition.unsettle()
+        for partition in partitions:
             partition.offline_reason = f"topic {topic.name} was deleted"
             self._logs.discard(partition.log)
             partition.tell_changed()

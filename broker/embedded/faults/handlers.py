@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ....protocol.messages.fetch import FetchRequest, FetchResponse
     from ....protocol.schema import Message
     from ...api_table import Api
-    from ...coordinators.fetch_session import CachedPartition
+    from ...coordinators.session_partitions import CachedPartition
     from ...request import RequestContext
     from ...services import Services
     from .rules import Rule, RuleBook

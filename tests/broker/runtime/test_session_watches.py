@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ottla.broker.coordinators.fetch_session import FetchSessionCache
 from ottla.broker.handlers import delete_records
 from ottla.broker.request import Deferred
-from ottla.broker.runtime.long_poll import SettledWatch
 from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
@@ -65,12 +64,7 @@ class Broker(DataBroker):
         partition.append(memoryview(marker), now_ms=0, origin=AppendOrigin.COORDINATOR)
 
     def settled(self):
-        return [
-            watch
-            for partition in self.partitions
-            for watch in partition.watches
-            if isinstance(watch, SettledWatch) and watch.parked is None
-        ]
+        return [watch for partition in self.partitions for watch in partition.settled]
 
     def shape(self, response, version):
         """All of an answer but topic ids, which are chance; None while it waits."""
@@ -202,6 +196,12 @@ class WatchesAndWalk(RuleBasedStateMachine):
     @rule(place=places, count=st.integers(1, 3))
     def produce(self, place, count):
         self.both(lambda broker: broker.produce(place[0], batch(count), partition=place[1]))
+
+    @rule(topic=st.sampled_from(TOPICS), sizes=st.lists(st.integers(1, 2), min_size=2, max_size=PARTITIONS))
+    def produce_to_several(self, topic, sizes):
+        if self.exists(topic):
+            batches = [(index, batch(count)) for index, count in enumerate(sizes)]
+            self.both(lambda broker: broker.produce_all(topic, batches))
 
     @rule(place=places)
     def begin_transaction(self, place):
@@ -348,10 +348,10 @@ def test_an_eviction_leaves_no_watch_behind(tmp_path):
     broker = DataBroker(tmp_path, "max.incremental.fetch.session.cache.slots=1")
     broker.create("t", 10)
     follow_all(broker, 5)
-    assert sum(len(partition.watches) for partition in broker.partitions) == 5
+    assert sum(len(partition.settled) for partition in broker.partitions) == 5
     broker.advance(120_001)
     follow_all(broker, 3)
-    assert sum(len(partition.watches) for partition in broker.partitions) == 3
+    assert sum(len(partition.settled) for partition in broker.partitions) == 3
     assert len(broker.data_services.fetch_sessions) == 1
 
 
@@ -361,7 +361,7 @@ def test_a_fetch_that_waits_is_answered_though_its_session_was_ended_elsewhere(b
     broker.fetch(session_id=session_id, session_epoch=-1)
     broker.produce("t", partition=150)
     assert told(waiting) == [(150, 0, SIZE)]
-    assert not any(partition.watches for partition in broker.partitions)
+    assert not any(partition.watches or partition.settled for partition in broker.partitions)
 
 
 def test_bytes_of_settled_partitions_count_together(broker):
@@ -381,6 +381,17 @@ def test_bytes_of_settled_partitions_count_together(broker):
     assert not waiting.is_complete
     broker.produce("t", partition=4)
     assert told(waiting) == [(4, 0, SIZE), (5, 0, SIZE)]
+
+
+def test_what_one_request_changes_is_told_in_one_answer(broker):
+    session_id = follow_all(broker)
+    waiting = broker.fetch(session_id=session_id, session_epoch=2, max_wait_ms=500)
+    broker.produce_all("t", [(3, batch()), (1, batch()), (2, batch())])
+    assert told(waiting) == [(1, 0, SIZE), (2, 0, SIZE), (3, 0, SIZE)]
+    waiting = broker.fetch(session_id=session_id, session_epoch=3, max_wait_ms=500, min_bytes=1 << 20)
+    broker.metadata.delete_topic(broker.metadata.image.topics_by_name["t"])
+    assert {error for _, error, _ in told(waiting)} == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+    assert len(told(waiting)) == 200
 
 
 def test_a_partition_that_fails_unsettles_and_is_told(broker):
