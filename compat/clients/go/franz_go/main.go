@@ -66,8 +66,9 @@ func read(consumer *kgo.Client, count int) []*kgo.Record {
 	for len(records) < count {
 		patience, cancel := context.WithTimeout(all, 60*time.Second)
 		fetches := consumer.PollRecords(patience, count-len(records))
+		late := patience.Err() != nil
 		cancel()
-		if patience.Err() != nil && fetches.NumRecords() == 0 {
+		if late && fetches.NumRecords() == 0 {
 			break
 		}
 		records = append(records, fetches.Records()...)
