@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ottla.broker.coordinators.consumer_group import ConsumerGroup
 from ottla.broker.coordinators.offset_commits import OffsetToCommit
 from ottla.protocol.errors import ErrorCode
@@ -38,8 +38,6 @@ class Client:
     assigned: set[Partition] = field(default_factory=set)
     positions: dict[Partition, int] = field(default_factory=dict)
     """How far it has read of what it owns, or owned before it was forgotten."""
-    former: tuple[str, int, dict[Partition, int]] | None = None
-    """Who it was before, in which epoch, and how far it had read."""
 
     @property
     def member_id(self) -> str:
@@ -54,8 +52,6 @@ class Client:
         self.positions = {place: offset for place, offset in self.positions.items() if place in self.owned}
 
     def forget(self) -> None:
-        if self.epoch > 0 and self.positions:
-            self.former = self.member_id, self.epoch, self.positions
         self.positions = {}
         self.epoch = 0
         self.owned, self.assigned = set(), set()
@@ -77,6 +73,8 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
             self.bench.topic(name, count)
         self.clients: dict[str, Client] = {}
         self.acknowledged: dict[Partition, int] = {}
+        self.ghosts: list[tuple[str, int, dict[Partition, int]]] = []
+        """Who was a member, in which epoch, and how far it had read."""
 
     # ---- what clients do
 
@@ -107,6 +105,7 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
     def leave(self, name):
         client = self.clients.pop(name, None)
         if client is not None and client.epoch:
+            self.haunt(client)
             self.bench.beat(client.member_id, -1, instance_id=client.instance)
 
     @rule(name=MEMBERS)
@@ -114,6 +113,7 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
         client = self.clients.get(name)
         if client is not None and client.instance is not None and client.epoch:
             self.bench.beat(client.member_id, -2, instance_id=client.instance)
+            self.haunt(client)
             client.lives += 1
             client.forget()
 
@@ -121,31 +121,36 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
     def die(self, name):
         self.clients.pop(name, None)
 
-    @rule(name=MEMBERS, count=st.integers(1, 5))
-    def read_and_commit(self, name, count):
+    @rule(count=st.integers(1, 5))
+    def read_and_commit(self, count):
+        for client in self.clients.values():
+            client.positions = {
+                place: client.positions.get(place, self.acknowledged.get(place, 0)) + count for place in client.owned
+            }
+            self.commit(client.member_id, client.epoch, client.positions)
+
+    @precondition(lambda self: getattr(self, "ghosts", None))
+    @rule(data=st.data())
+    def commit_of_a_ghost(self, data):
+        """What somebody sent before it left, died or was put out arrives now."""
+        self.commit(*data.draw(st.sampled_from(self.ghosts)))
+
+    @rule(name=MEMBERS)
+    def commit_of_the_epoch_before(self, name):
+        """A member is late, with partitions that it was given only since."""
         client = self.clients.get(name)
-        if client is None or not client.owned:
+        member = self.members().get(client.member_id) if client is not None else None
+        if member is None or member.epoch < 2:
             return
-        client.positions = {
-            place: client.positions.get(place, self.acknowledged.get(place, 0)) + count for place in client.owned
-        }
-        self.commit(client.member_id, client.epoch, client.positions)
+        since = [
+            place for place in client.owned if member.assigned.get(topic_id(place[0]), {}).get(place[1]) == member.epoch
+        ]
+        self.commit(client.member_id, member.epoch - 1, dict.fromkeys(since, 0))
 
-    @rule(name=MEMBERS)
-    def commit_as_before(self, name):
-        """What it sent when it was somebody else arrives now."""
-        client = self.clients.get(name)
-        if client is not None and client.former is not None:
-            self.commit(*client.former)
-
-    @rule(name=MEMBERS)
-    def commit_late(self, name):
-        """What it sent in the epoch before arrives now, with partitions that others had then."""
-        client = self.clients.get(name)
-        if client is not None and client.epoch > 1:
-            everything = {(topic, number): 0 for topic, count in self.partitions.items() for number in range(count)}
-            others = {place: 0 for place in everything if place not in client.owned and self.acknowledged.get(place)}
-            self.commit(client.member_id, client.epoch - 1, others)
+    def haunt(self, client: Client) -> None:
+        """The client is not who it was any more, but what it has sent may still arrive."""
+        if client.epoch > 0 and client.positions:
+            self.ghosts.append((client.member_id, client.epoch, client.positions))
 
     def commit(self, member_id: str, epoch: int, offsets: dict[Partition, int]) -> None:
         """Each partition by itself; what is taken is acknowledged, and may not be behind what was before."""
@@ -181,6 +186,7 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
         answer = self.bench.beat(client.member_id, client.epoch, client.tells() if client.epoch else {}, **said)
         code = ErrorCode(answer.error_code)
         if code in FENCED:
+            self.haunt(client)
             client.forget()
         elif code is ErrorCode.UNRELEASED_INSTANCE_ID:
             return
