@@ -15,6 +15,7 @@ from ottla.broker.version import VERSION
 from ottla.protocol.api_keys import ApiKey
 
 from . import summary
+from .differential.documented_errors import DOCUMENTED, reached
 from .kafka_launcher import KAFKA_VERSION
 from .version_ranges import ranges
 
@@ -43,6 +44,11 @@ class Findings:
     def note_case(self, case: Case, compared: list[Compared]) -> None:
         self.cases.append(CaseFinding(case.id, case.api.api_key if case.api else None, compared))
 
+    def errors_of(self, api_key: int) -> set[int]:
+        """The error codes with which the reference answered the cases of an API."""
+        compared = (one for case in self.cases if case.api_key == api_key for one in case.compared)
+        return set().union(*(one.errors for one in compared))
+
     def note_test(self, item: pytest.Item, outcome: pytest.TestReport) -> None:
         """Keep how a test ended, under the folder and file that it is in."""
         if outcome.when == "call" or outcome.outcome != "passed":
@@ -55,7 +61,15 @@ FINDINGS: pytest.StashKey[Findings] = pytest.StashKey()
 
 def write(path: str, findings: Findings, clients: ClientRuns) -> None:
     """Write the page."""
-    parts = [_head(findings, clients), _apis(findings), _gaps(findings), clients.lines(), _others(findings), [""]]
+    parts = [
+        _head(findings, clients),
+        _apis(findings),
+        _errors(findings),
+        _gaps(findings),
+        clients.lines(),
+        _others(findings),
+        [""],
+    ]
     Path(path).write_text("\n".join(line for part in parts for line in part))
 
 
@@ -89,8 +103,7 @@ def _apis(findings: Findings) -> list[str]:
 
 
 def _api_row(findings: Findings, key: int, ours: tuple[int, int] | None, theirs: tuple[int, int]) -> str:
-    name = "".join(word.capitalize() for word in ApiKey(key).name.split("_")) if key in set(ApiKey) else str(key)
-    row = f"| {name} ({key}) | {_span(theirs)} | "
+    row = f"| {_api_name(key)} ({key}) | {_span(theirs)} | "
     if ours is None:
         return row + "not advertised | | | | | | |"
     cases = [case for case in findings.cases if case.api_key == key]
@@ -110,6 +123,23 @@ def _sequences(findings: Findings) -> list[str]:
     counts = summary.counts_of([case for case in findings.cases if case.api_key is None])
     same, all_of_them = counts["identical"], sum(counts.values())
     return [f"Sequences of requests to several APIs: {same} of {all_of_them} identical from the first to the last."]
+
+
+def _errors(findings: Findings) -> list[str]:
+    """Which documented errors some case brought about, and why the others cannot be."""
+    asked = [key for key in DOCUMENTED if any(case.api_key == key for case in findings.cases)]
+    if not asked:
+        return []
+    lines = ["## Documented errors", "", "| API | answered, and compared | out of reach |", "|---|---|---|"]
+    for key in sorted(asked):
+        found = reached(key, findings.errors_of(key))
+        unreached = "; ".join(f"{error.name}: {why}" for error, why in found.out_of_reach.items())
+        lines.append(f"| {_api_name(key)} | {', '.join(error.name for error in found.answered)} | {unreached} |")
+    return [*lines, ""]
+
+
+def _api_name(key: int) -> str:
+    return "".join(word.capitalize() for word in ApiKey(key).name.split("_")) if key in set(ApiKey) else str(key)
 
 
 def _gaps(findings: Findings) -> list[str]:

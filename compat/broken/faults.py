@@ -59,7 +59,7 @@ FAULTS = (
     ),
     Fault(
         "an error in a fetch session is told once only",
-        "broker/coordinators/fetch_session.py",
+        "broker/coordinators/session_partitions.py",
         "            or answer.error_code != ErrorCode.NONE\n",
         "",
         "fetch/a_session_with_what_is_not_there",

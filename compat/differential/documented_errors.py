@@ -6,8 +6,13 @@ manager and its controller raise. `test_catalogue.py` holds that the reference a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.errors import ErrorCode as E
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 OUT_OF_REACH: dict[E, str] = {
     E.TOPIC_AUTHORIZATION_FAILED: "there is no authorizer",
@@ -32,7 +37,6 @@ OUT_OF_REACH: dict[E, str] = {
     E.UNSUPPORTED_VERSION: "each case is sent in versions that are there",
     E.DUPLICATE_SEQUENCE_NUMBER: "Kafka answers duplicates as it answered the originals",
     E.UNSUPPORTED_FOR_MESSAGE_FORMAT: "there is one format",
-    E.RECORD_LIST_TOO_LARGE: "a batch is larger than a segment only where it is larger than a message may be",
 }
 """Errors that no request brings about, or none that is answered with the same every time."""
 
@@ -52,6 +56,7 @@ OUT_OF_REACH_THERE: dict[tuple[ApiKey, E], str] = {
     (ApiKey.FIND_COORDINATOR, E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED): "there is no authorizer",
     (ApiKey.OFFSET_COMMIT, E.INVALID_COMMIT_OFFSET_SIZE): "metadata that long is refused before",
     (ApiKey.WRITE_TXN_MARKERS, E.CORRUPT_MESSAGE): "the broker makes the batch itself",
+    (ApiKey.WRITE_TXN_MARKERS, E.RECORD_LIST_TOO_LARGE): "the broker makes the batch itself",
     (ApiKey.WRITE_TXN_MARKERS, E.MESSAGE_TOO_LARGE): "the broker makes the batch itself",
     (ApiKey.DELETE_TOPICS, E.TOPIC_DELETION_DISABLED): "the brokers of the comparison allow it",
     (ApiKey.INIT_PRODUCER_ID, E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED): "there is no authorizer",
@@ -381,3 +386,25 @@ DOCUMENTED: dict[ApiKey, tuple[E, ...]] = {
         E.TOPIC_AUTHORIZATION_FAILED,
     ),
 }
+
+
+class Reached(NamedTuple):
+    """An API's documented errors: which were answered, why some cannot be, and which nobody knows of."""
+
+    answered: list[E]
+    out_of_reach: dict[E, str]
+    missing: list[E]
+
+
+def reached(key: ApiKey, answered: AbstractSet[int]) -> Reached:
+    """What became of the documented errors of an API whose cases were answered with these."""
+    found = Reached([], {}, [])
+    for error in DOCUMENTED[key]:
+        reason = OUT_OF_REACH_THERE.get((key, error)) or OUT_OF_REACH.get(error)
+        if error in answered:
+            found.answered.append(error)
+        elif reason is not None:
+            found.out_of_reach[error] = reason
+        else:
+            found.missing.append(error)
+    return found

@@ -137,7 +137,7 @@ class Normaliser:
         if owner == "FetchResponse" and field.name == "responses":
             entries = _by_topic(entries)
         if f"{owner}.{field.name}" in UNORDERED:
-            entries.sort(key=_sort_key)
+            entries.sort(key=self._order)
         return entries
 
     def _is_of_another(self, entry: Any) -> bool:
@@ -232,6 +232,18 @@ class Normaliser:
 
     # The second walk: marks become numbers, in the order of their appearance
 
+    def _order(self, entry: Any) -> str:
+        """What sorts entries: made-up ids count by their numbers where they have appeared before, else not at all."""
+        text = repr(entry)
+        for mark in ("\u0001", "\u0002", "\u0003"):
+            text = text.replace(repr(mark)[1:-1], mark)
+        return _MADE_UP.sub(self._known_number, text)
+
+    def _known_number(self, found: re.Match[str]) -> str:
+        kind, _, made_up = found[0][1:-1].partition("\u0003")
+        number = self._numbers.get(kind, {}).get(made_up)
+        return "" if number is None else f"{number:04}"
+
     def _numbered(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {key: self._numbered(entry) for key, entry in value.items()}
@@ -268,7 +280,3 @@ def _as_time(found: re.Match[str]) -> str:
 
 def _mark(kind: str, made_up: str) -> str:
     return f"\u0001{kind}\u0003{made_up}\u0002"
-
-
-def _sort_key(entry: Any) -> str:
-    return _MADE_UP.sub("", repr(entry).replace("\\x01", "\u0001").replace("\\x02", "\u0002"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ottla.protocol.messages.alter_configs import AlterableConfig, AlterConfigsRequest, AlterConfigsResource
 from ottla.protocol.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 
+from ..case import alone
+
 API = AlterConfigsRequest
 TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
 
@@ -78,3 +80,17 @@ def brokers_that_are_not_here(w):
 
 def nothing(w):
     yield _request()
+
+
+@alone
+def brokers(w):
+    for name in ("1", ""):
+        yield _request(_resource(BROKER, name, ("log.retention.ms", "700000000")))
+        w.settle()
+        yield _now(BROKER, name, "log.retention.ms", "min.insync.replicas")
+        yield _request(_resource(BROKER, name, ("min.insync.replicas", "1")))
+        w.settle()
+        yield _now(BROKER, name, "log.retention.ms", "min.insync.replicas")
+        yield _request(_resource(BROKER, name))
+        w.settle()
+        yield _now(BROKER, name, "log.retention.ms", "min.insync.replicas")

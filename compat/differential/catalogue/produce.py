@@ -280,6 +280,12 @@ def a_batch_as_large_as_the_topic_takes(w):
     yield produce_request(topic, batch(b"x" * 21))
 
 
+def more_than_a_segment_takes(w):
+    topic = w.topic(segment_bytes=str(1 << 20), max_message_bytes=str(3 << 20))
+    yield produce_request(topic, batch(b"x" * (3 << 19)))
+    yield produce_request(topic, batch(b"x"))
+
+
 def no_key_for_a_compacted_topic(w):
     topic = w.topic(cleanup_policy="compact")
     yield produce_request(topic, batch(b"one"))
