@@ -34,6 +34,7 @@ USUAL = re.compile(
     r"|WARN \[NodeToControllerChannelManager .*\] Attempting to close NetworkClient that has already been closed\."
     # A busy machine.
     r"|.* \(org\.apache\.kafka\.server\.BrokerLifecycleManager\)"
+    r"|.* \(org\.apache\.kafka\.controller\.EventPerformanceMonitor\)"
     r"|ERROR \[QuorumController id=1\] processExpiredBrokerHeartbeat: controller event queue overloaded\."
     # A coordinator that begins to load as the leader of before, until the controller has registered the broker anew.
     r"|ERROR \[\w+ id=1\] Failed to load metadata from \S+ with epoch \d+ due to Stopped loading records"
