@@ -295,12 +295,12 @@ class WatchesAndWalk(RuleBasedStateMachine):
 
 
 WatchesAndWalk.TestCase.settings = settings(
-    max_examples=50,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestWatchesAndWalk = WatchesAndWalk.TestCase
+TestWatchesAndWalk = pytest.mark.timeout(600)(WatchesAndWalk.TestCase)
 
 
 @pytest.fixture
