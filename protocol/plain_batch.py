@@ -1,6 +1,6 @@
 """Batches of a few records that share one time: what the broker itself writes, without codec and record headers.
 
-The bytes are those of `records.build_batch`, for two thirds of its cost (1.7 µs against 2.6 for one record): nothing
+The bytes are those of `records.build_batch`, for two thirds of its cost (2.8 µs against 4.3 for one record): nothing
 is asked that the writer knows. The header comes back beside the bytes, so that whoever appends need not read it again.
 Kafka: `MemoryRecords.withRecords`.
 """

@@ -214,8 +214,8 @@ class Log:
     ) -> Appended:
         """Append one batch that a coordinator built a moment ago, of which it knows the header, and the marker in it.
 
-        As `append` with that origin, without reading what was just written: 4 µs less, 12 with a marker.
-        Raises AppendError.
+        As `append` with that origin, without reading what was just written; with `build_plain_batch` that takes a fifth
+        off the instructions of a commit. Raises AppendError.
         """
         config = self.config
         data = memoryview(batch)

