@@ -5,7 +5,7 @@ import snappy from 'kafkajs-snappy'
 import { lz4Compress, lz4Decompress } from '@platformatic/wasm-utils'
 import zstd from 'zstd-codec'
 import {
-  Arrivals, bootstrap, codecs, equalRecords, feature, header, key, pause, prefix, range, restartBroker, soon, value
+  Arrivals, bootstrap, codecs, equalRecords, feature, header, key, pause, prefix, range, soon, value
 } from './facts.mjs'
 
 const { Kafka, CompressionTypes, CompressionCodecs, ConfigResourceTypes, logLevel } = kafkajs
@@ -203,13 +203,13 @@ async function acks () {
 }
 
 // A consumer of a group that nobody needs again, with the topic's records in `arrivals`.
-async function reader (topic, options = {}) {
+async function reader (topic) {
   const groupId = `${prefix}-reader-${readers++}`
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 200, sessionTimeout: 6_000, heartbeatInterval: 500 })
   const arrivals = new Arrivals()
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
-  await consumer.run({ eachMessage: async ({ message }) => arrivals.push(message), ...options })
+  await consumer.run({ eachMessage: async ({ message }) => arrivals.push(message) })
   return { consumer, arrivals }
 }
 
@@ -239,19 +239,6 @@ async function pauseAndResume () {
   const after = (await arrivals.first(20)).length
   await consumer.disconnect()
   return { while_paused: whilePaused, after }
-}
-
-async function reconnect () {
-  const topic = await create('reconnect', 1)
-  const { consumer, arrivals } = await reader(topic, { autoCommitThreshold: 1 })
-  await send(producer, topic, 0, 10)
-  const before = (await arrivals.first(10)).length
-  await pause(500)
-  await restartBroker()
-  await send(producer, topic, 10, 20)
-  const after = (await arrivals.first(20)).slice(10)
-  await consumer.disconnect()
-  return { before, after: after.length, resumed_at: Number(after[0]?.offset) }
 }
 
 async function transactions () {
@@ -339,6 +326,5 @@ await transactions()
 await offsets()
 await feature('seek_to_time', seek)
 await feature('pause_resume', pauseAndResume)
-await feature('reconnect', reconnect)
 await Promise.all([admin.disconnect(), producer.disconnect()])
 process.exit(0)
