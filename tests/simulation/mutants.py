@@ -43,7 +43,7 @@ MUTANTS = (
         "check_crc(data, 0, header)",
         "pass",
         records_and_groups,
-        ": p[01]$|Corrupt|CORRUPT",
+        ": p[01]$|Corrupt|CORRUPT|OUT_OF_ORDER",
     ),
     Mutant(
         "a group's answer does not wait for the disk",

@@ -75,12 +75,12 @@ class TornByPower(PartlyLost):
 
     def content(self, file: _File) -> bytes:
         content = super().content(file)
-        if self._chance.random() < 0.5:
+        if self._chance.random() < 0.8:
             content += bytes(max(0, len(file.content) - len(content)))
         return content
 
     def _arrives_whole(self) -> bool:
-        return self._chance.random() < 0.5
+        return self._chance.random() < 0.25
 
 
 class SimulatedThreads:
