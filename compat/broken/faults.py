@@ -24,8 +24,8 @@ FAULTS = (
     Fault(
         "the high watermark is one too low",
         "broker/runtime/partitions.py",
-        "            log.high_watermark = end_offset\n        else:",
-        "            log.high_watermark = max(end_offset - 1, log.high_watermark)\n        else:",
+        "            log.high_watermark = end_offset\n",
+        "            log.high_watermark = max(end_offset - 1, log.high_watermark)\n",
         "fetch/from_every_offset",
     ),
     Fault(
