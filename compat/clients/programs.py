@@ -100,11 +100,6 @@ PROGRAMS = [
         KAFKA_PYTHON_2,
         everyday=True,
     ),
-    Program(
-        "python-kafka-python-2.3.3",
-        PythonBuild("kafka_python.py", ("kafka-python==2.3.3", *PYTHON_CODECS), ("3.11", "3.10")),
-        KAFKA_PYTHON,
-    ),
     Program("python-aiokafka", PythonBuild("aiokafka_program.py"), AIOKAFKA, everyday=True),
     Program("python-confluent-kafka", PythonBuild("confluent.py"), features.EVERY, everyday=True),
     Program(

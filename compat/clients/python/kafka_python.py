@@ -1,4 +1,4 @@
-"""The ordinary use of kafka-python, 2.0, 2.3 and today's: what a version lacks it does not show."""
+"""The ordinary use of kafka-python, 2 and today's: what a version lacks it does not show."""
 
 from __future__ import annotations
 
