@@ -37,9 +37,11 @@ simulate: $(VENV)/.dev  ## a thousand simulated lives of each kind
 
 compat: $(VENV)/.dev    ## compare with Apache Kafka, and let clients of other languages try (needs Java for both)
 	$(BIN)/python -m pytest compat --report compat/REPORT.md
+	$(BIN)/python -m compat.summary
 
 compat-all: $(VENV)/.dev  ## the same with every client program, and far more requests by chance
 	OTTLA_COMPAT_SEEDS=1000 OTTLA_COMPAT_CLIENTS=all $(BIN)/python -m pytest compat --timeout 0 --report compat/REPORT.md
+	$(BIN)/python -m compat.summary
 
 bench: bench-start bench-partitions bench-cold-read bench-pauses bench-groups bench-states bench-hot bench-compare  ## all of the following
 
