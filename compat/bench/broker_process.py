@@ -136,6 +136,10 @@ class Connection:
     def ask(self, request: Message, response: type[R], version: int) -> R:
         """Send a request and read its answer."""
         self.send(request, version)
+        return self.answer_to(request, response, version)
+
+    def answer_to(self, request: Message, response: type[R], version: int) -> R:
+        """Read the answer to a request that was sent before."""
         frame = self.receive()
         _, end = decode_with_end(ResponseHeader, frame, response_header_version(type(request), version))
         return decode(response, frame, version, end)

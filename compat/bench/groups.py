@@ -10,9 +10,10 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from broker_process import BrokerProcess, Connection, print_table, progress
+from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse,
@@ -27,9 +28,13 @@ from ottla.protocol.messages.offset_commit import (
     OffsetCommitResponse,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TOPIC, SMALL_TOPIC = "t", "small"
 REQUEST_US_MAX, STABLE_S_MAX, SLOWEST_MS_MAX, GROUPS_MB_MAX = 60, 3, 100, 100
 _CONNECTIONS = 20
+_HEARTBEAT_VERSION, _COMMIT_VERSION = 1, 9
 
 
 class Member:
@@ -55,19 +60,55 @@ class Member:
             **said,
         )
         begun = time.perf_counter()
-        answer = self._connection.ask(request, ConsumerGroupHeartbeatResponse, 1)
+        answer = self._connection.ask(request, ConsumerGroupHeartbeatResponse, _HEARTBEAT_VERSION)
         self.slowest_s = max(self.slowest_s, time.perf_counter() - begun)
-        if answer.error_code:
-            raise SystemExit(f"a heartbeat failed: {answer.error_code} {answer.error_message}")
+        _check(answer.error_code)
         self.epoch = answer.member_epoch
         if answer.assignment is not None:
             given = answer.assignment.topic_partitions
             self.owned = [TopicPartitions(topic_id=each.topic_id, partitions=each.partitions) for each in given]
 
+    def ask_quietly(self) -> Callable[[], None]:
+        """Send a heartbeat that says nothing new; what is returned reads the answer."""
+        request = ConsumerGroupHeartbeatRequest(group_id=self._group, member_id=self._name, member_epoch=self.epoch)
+        self._connection.send(request, _HEARTBEAT_VERSION)
+
+        def read() -> None:
+            answer = self._connection.answer_to(request, ConsumerGroupHeartbeatResponse, _HEARTBEAT_VERSION)
+            _check(answer.error_code)
+
+        return read
+
+    def ask_to_commit(self) -> Callable[[], None]:
+        """Send a commit of one partition; what is returned reads the answer."""
+        partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=1)
+        request = OffsetCommitRequest(
+            group_id=self._group,
+            member_id=self._name,
+            generation_id_or_member_epoch=self.epoch,
+            topics=[OffsetCommitRequestTopic(name=self._topic, partitions=[partition])],
+        )
+        self._connection.send(request, _COMMIT_VERSION)
+
+        def read() -> None:
+            answer = self._connection.answer_to(request, OffsetCommitResponse, _COMMIT_VERSION)
+            _check(answer.topics[0].partitions[0].error_code)
+
+        return read
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     @property
     def partition_count(self) -> int:
         """How many partitions it has."""
         return sum(len(topic.partitions) for topic in self.owned)
+
+
+def _check(error_code: int) -> None:
+    if error_code:
+        raise SystemExit(f"the broker refused a request: {ErrorCode(error_code).name}")
 
 
 class Share(NamedTuple):
@@ -90,28 +131,37 @@ def prepare(broker: BrokerProcess, partitions: int) -> Connection:
             return connection
 
 
-def request_us(broker: BrokerProcess, connection: Connection, count: int) -> tuple[float, float]:
-    """Broker CPU of a heartbeat that says nothing new, and of a commit of one partition."""
-    member = Member(connection, "one", "only", SMALL_TOPIC)
-    member.heartbeat()
-    quiet = ConsumerGroupHeartbeatRequest(group_id="one", member_id="only", member_epoch=member.epoch)
-    partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=1)
-    commit = OffsetCommitRequest(
-        group_id="one",
-        member_id="only",
-        generation_id_or_member_epoch=member.epoch,
-        topics=[OffsetCommitRequestTopic(name=SMALL_TOPIC, partitions=[partition])],
-    )
-    taken = []
-    for request, response, version in (
-        (quiet, ConsumerGroupHeartbeatResponse, 1),
-        (commit, OffsetCommitResponse, 9),
-    ):
-        before_s = broker.cpu_s
-        for _ in range(count):
-            connection.ask(request, response, version)
-        taken.append((broker.cpu_s - before_s) / count * 1e6)
-    return taken[0], taken[1]
+class RequestCosts(NamedTuple):
+    """Broker CPU of one request, in microseconds: while nobody else asks, and while many do."""
+
+    heartbeat_alone_us: float
+    heartbeat_us: float
+    commit_alone_us: float
+    commit_us: float
+
+
+def request_costs(broker: BrokerProcess, count: int) -> RequestCosts:
+    """What a heartbeat that says nothing new and a commit of one partition cost.
+
+    A broker that is asked by one member sleeps before each request, and its wake-up is half of the price.
+    """
+    members = []
+    for index in range(_CONNECTIONS):
+        member = Member(Connection(broker.port), f"small-{index}", "only", SMALL_TOPIC)
+        member.heartbeat()
+        members.append(member)
+    costs = []
+    for asked in (Member.ask_quietly, Member.ask_to_commit):
+        for asking in (members[:1], members):
+            before_s = broker.cpu_s
+            for _ in range(count // len(asking)):
+                answers = [asked(member) for member in asking]
+                for answer in answers:
+                    answer()
+            costs.append((broker.cpu_s - before_s) / count * 1e6)
+    for member in members:
+        member.hang_up()
+    return RequestCosts(*costs)
 
 
 def share_out(broker: BrokerProcess, members: int, partitions: int) -> Share:
@@ -154,8 +204,8 @@ def main() -> None:
         broker = BrokerProcess(data_dir, {})
         try:
             connection = prepare(broker, options.members)
-            progress("heartbeats and commits of one member")
-            heartbeat_us, commit_us = request_us(broker, connection, options.requests)
+            progress(f"heartbeats and commits of one member, and of {_CONNECTIONS} at a time")
+            costs = request_costs(broker, options.requests)
             progress(f"{options.members} members of one group")
             share = share_out(broker, options.members, options.members)
             progress(f"{options.groups} groups")
@@ -163,8 +213,10 @@ def main() -> None:
         finally:
             broker.stop()
     rows = [
-        ("a heartbeat without news, broker CPU us", heartbeat_us, REQUEST_US_MAX),
-        ("a commit of one partition, broker CPU us", commit_us, REQUEST_US_MAX),
+        ("a heartbeat without news, one member, broker CPU us", costs.heartbeat_alone_us, REQUEST_US_MAX),
+        (f"- {_CONNECTIONS} members at a time", costs.heartbeat_us, REQUEST_US_MAX),
+        ("a commit of one partition, one member, broker CPU us", costs.commit_alone_us, REQUEST_US_MAX),
+        (f"- {_CONNECTIONS} members at a time", costs.commit_us, REQUEST_US_MAX),
         (f"{options.members} members have their share, s", share.wall_s, STABLE_S_MAX),
         ("- broker CPU, s", share.cpu_s, None),
         ("- slowest heartbeat meanwhile, ms", share.slowest_ms, SLOWEST_MS_MAX),
