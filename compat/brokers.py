@@ -9,13 +9,16 @@ import contextlib
 import re
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, ClassVar
 
+from .wire import Closed, Unreadable, advertised_versions
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 # What both brokers are told, so that they start from the same: node 1, small internal topics, and groups that
@@ -35,6 +38,7 @@ OPTIONS: dict[str, str] = {
 }
 STOP_TIMEOUT_S = 60
 _START_TIMEOUT_S = 60
+_POLL_S = 0.1
 _LISTENING = re.compile(r"listening on \S+:(?P<port>\d+)")
 
 
@@ -150,6 +154,26 @@ class OttlaProcess(BrokerProcess):
             self.kill()
             raise DidNotStart(f"Ottla said {said!r}\n{self.log_tail()}")
         self.bootstrap_servers = f"127.0.0.1:{found['port']}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in taken:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in taken]
+
+
+def answers(bootstrap_servers: str, timeout_s: float, is_alive: Callable[[], bool] = lambda: True) -> bool:
+    """Wait until a broker answers; False when it ended instead, or said nothing in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and is_alive():
+        with contextlib.suppress(OSError, Closed, Unreadable):
+            if advertised_versions(bootstrap_servers):
+                return True
+        time.sleep(_POLL_S)
+    return False
 
 
 def read_line(process: subprocess.Popen[bytes], timeout_s: float) -> str:

@@ -16,10 +16,9 @@ import uuid
 
 import pytest
 
-from . import report
+from . import kafka_container, kafka_launcher, report
 from .brokers import Broker, CannotRun, OttlaProcess, RunningBroker
 from .clients.matrix import CLIENT_RUNS, ClientRuns
-from .kafka_launcher import KafkaProcess, why_not
 
 _numbers = itertools.count()
 
@@ -70,8 +69,8 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return
     if kind not in ("ottla", "kafka"):
         pytest.exit(f"--broker is ottla or kafka, not {kind}; a broker that runs already is --bootstrap-server's", 2)
-    made = (OttlaProcess if kind == "ottla" else KafkaProcess)(_home(tmp_path_factory, kind))
-    yield from _running(made)
+    home = _home(tmp_path_factory, kind)
+    yield from _running(OttlaProcess(home) if kind == "ottla" else _apache_kafka(home))
 
 
 @pytest.fixture(scope="session")
@@ -81,13 +80,21 @@ def reference(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     if asked.kind == "kafka":
         yield asked
         return
-    yield from _running(KafkaProcess(_home(tmp_path_factory, "reference")))
+    yield from _running(_apache_kafka(_home(tmp_path_factory, "reference")))
+
+
+def _apache_kafka(home) -> Broker:
+    """By the Java of this machine, else in a container."""
+    without_java = kafka_launcher.why_not()
+    if without_java is None:
+        return kafka_launcher.KafkaProcess(home)
+    without_docker = kafka_container.why_not()
+    if without_docker is None:
+        return kafka_container.KafkaContainer(home)
+    pytest.skip(f"{without_java}; {without_docker}")
 
 
 def _running(made):
-    reason = why_not() if made.kind == "kafka" else None
-    if reason:
-        pytest.skip(reason)
     try:
         made.start()
     except CannotRun as reason:

@@ -6,19 +6,15 @@ the jars in `libs`. `why_not()` says what is missing where Kafka cannot run.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import ClassVar
 
-from .brokers import OPTIONS, BrokerProcess, CannotRun, DidNotStart
-from .wire import Closed, Unreadable, advertised_versions
+from .brokers import OPTIONS, BrokerProcess, CannotRun, DidNotStart, answers, free_ports
 
 KAFKA_VERSION = "4.3.1"
 JAVA_LOWEST = 17
@@ -30,7 +26,6 @@ _HEAP = os.environ.get("KAFKA_HEAP", "512m")
 _FETCH_TIMEOUT_S = 600
 _START_TIMEOUT_S = 120
 _FORMAT_TIMEOUT_S = 120
-_POLL_S = 0.1
 
 _ARTIFACTS = (
     ("org.apache.kafka", f"kafka_{_SCALA}", KAFKA_VERSION),
@@ -135,7 +130,9 @@ class KafkaProcess(BrokerProcess):
         java = ["java", f"-Xmx{_HEAP}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         logging = f"-Dlog4j2.configurationFile={self.home / 'log4j2.properties'}"
         self._spawn([*java, logging, "-cp", jars, "kafka.Kafka", str(self._properties)])
-        self._await_listener()
+        if not answers(self.bootstrap_servers, _START_TIMEOUT_S, self.is_alive):
+            self.kill()
+            raise DidNotStart(f"Apache Kafka did not open its port\n{self.log_tail()}")
 
     @property
     def _properties(self) -> Path:
@@ -143,7 +140,7 @@ class KafkaProcess(BrokerProcess):
 
     def _prepare(self, jars: str) -> None:
         """Choose ports and format the directory, once."""
-        port, controller_port = _two_free_ports()
+        port, controller_port = free_ports(2)
         self.bootstrap_servers = f"127.0.0.1:{port}"
         (self.home / "log4j2.properties").write_text(_LOG4J)
         properties = {
@@ -165,20 +162,3 @@ class KafkaProcess(BrokerProcess):
         )
         if done.returncode:
             raise DidNotStart(f"the directory could not be formatted: {done.stdout}{done.stderr}")
-
-    def _await_listener(self) -> None:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while time.monotonic() < deadline and self.is_alive():
-            with contextlib.suppress(OSError, Closed, Unreadable):
-                if advertised_versions(self.bootstrap_servers):
-                    return
-            time.sleep(_POLL_S)
-        self.kill()
-        raise DidNotStart(f"Apache Kafka did not open its port\n{self.log_tail()}")
-
-
-def _two_free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]

@@ -10,14 +10,13 @@ import contextlib
 import importlib.util
 import os
 import re
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from ottla.protocol.messages.metadata import MetadataRequest, MetadataResponse
 
-from ...brokers import BrokerProcess, DidNotStart, read_line
+from ...brokers import BrokerProcess, DidNotStart, free_ports, read_line
 from ...kafka_launcher import KafkaProcess, class_path, why_not
 from ..broker_process import METADATA_VERSION, Connection
 from .workload import Target
@@ -142,16 +141,10 @@ class Kfake(MeasuredBroker):
     kind = "kfake"
 
     def start(self) -> None:
-        port = _free_port()
+        (port,) = free_ports(1)
         self.bootstrap_servers = f"127.0.0.1:{port}"
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._begin([os.environ["KFAKE"], "-port", str(port), "-data", str(self.data_dir)])
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _why_no_uvloop() -> str | None:
