@@ -234,17 +234,17 @@ def test_resources_that_cannot_be_altered(broker, resource_type, name, code, mes
             "",
             ("background.threads", SET, "4"),
             INVALID_REQUEST,
-            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed "
-            "for background.threads=4, value should be at least half the current value 10 for configuration Invalid "
-            "dynamic configuration",
+            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation "
+            "failed for background.threads=4, value should be at least half the current value 10 for configuration "
+            "Invalid dynamic configuration",
         ),
         (
             "1",
             ("num.io.threads", SET, "17"),
             INVALID_REQUEST,
-            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed "
-            "for num.io.threads=17, value should not be greater than double the current value 8 for configuration "
-            "Invalid dynamic configuration",
+            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation "
+            "failed for num.io.threads=17, value should not be greater than double the current value 8 for "
+            "configuration Invalid dynamic configuration",
         ),
         (
             "",
