@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...protocol.errors import ErrorCode
 from ...protocol.primitives import ZERO_UUID
+from ...protocol.schema import constructor_of
 from ...protocol.stored.classic_groups import OffsetCommitValue
 from . import consumer_offsets
 from .classic_group_state import ClassicGroupState
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _FIRST_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
 _NO_RETENTION = -1
+_value = constructor_of(OffsetCommitValue)
 
 
 class OffsetToCommit(NamedTuple):
@@ -130,7 +132,7 @@ def _commit_record(group_id: str, commit: OffsetToCommit, now_ms: int, expires_m
     # so that memory and log say the same.
     topic, topic_id, partition, offset, leader_epoch, metadata = commit
     is_plain = expires_ms < 0
-    value = OffsetCommitValue(
+    value = _value(
         offset=offset,
         leader_epoch=leader_epoch if is_plain else -1,
         metadata=metadata or "",

@@ -17,6 +17,7 @@ from ...protocol.messages.offset_commit import (
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 )
+from ...protocol.schema import constructor_of
 from ..coordinators.offset_commits import OffsetToCommit, is_metadata_too_large
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from ..services import Services
 
 _FIRST_VERSION_WITH_TOPIC_IDS = 10
+_topic_answer = constructor_of(OffsetCommitResponseTopic)
+_partition_answer = constructor_of(OffsetCommitResponsePartition)
 
 
 def handle(request: OffsetCommitRequest, context: RequestContext, services: Services) -> OffsetCommitResponse:
@@ -40,10 +43,10 @@ def handle(request: OffsetCommitRequest, context: RequestContext, services: Serv
     answer = OffsetCommitResponse()
     for topic in request.topics:
         image, code = _image(topic, context.api_version, services)
-        answered = OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id)
+        answered = _topic_answer(name=topic.name, topic_id=topic.topic_id)
         answer.topics.append(answered)
         for partition in topic.partitions:
-            partition_answer = OffsetCommitResponsePartition(partition_index=partition.partition_index)
+            partition_answer = _partition_answer(partition_index=partition.partition_index)
             answered.partitions.append(partition_answer)
             if image is None:
                 partition_answer.error_code = code
