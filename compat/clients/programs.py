@@ -43,6 +43,8 @@ KAFKAJS_SEES: dict[str, Facts] = {"create_existing": {"created": False}, **THE_E
 # kafka-python's and aiokafka's optional packages for the codecs that Python itself has not.
 PYTHON_CODECS = ("cramjam==2.11.0", "lz4==4.4.5", "python-snappy==0.7.3", "zstandard==0.25.0")
 KAFKA_PYTHON = features.CLASSIC - {"unknown_topic", "fenced"}
+# What it sends with acks=0 just before it closes never leaves it.
+KAFKA_PYTHON_2_3_SEES: dict[str, Facts] = {"acks": {"records": 20}}
 KAFKA_PYTHON_2 = KAFKA_PYTHON - features.TRANSACTIONS - {"idempotent", "delete_records"}
 AIOKAFKA = features.CLASSIC - {"unknown_topic", "delete_group"}
 LIBRDKAFKA_2_3 = features.CLASSIC - {"delete_records"}
@@ -99,6 +101,12 @@ PROGRAMS = [
         PythonBuild("kafka_python.py", ("kafka-python==2.0.2", *PYTHON_CODECS), ("3.11", "3.10")),
         KAFKA_PYTHON_2,
         everyday=True,
+    ),
+    Program(
+        "python-kafka-python-2.3.3",
+        PythonBuild("kafka_python.py", ("kafka-python==2.3.3", *PYTHON_CODECS), ("3.11", "3.10")),
+        KAFKA_PYTHON,
+        KAFKA_PYTHON_2_3_SEES,
     ),
     Program("python-aiokafka", PythonBuild("aiokafka_program.py"), AIOKAFKA, everyday=True),
     Program("python-confluent-kafka", PythonBuild("confluent.py"), features.EVERY, everyday=True),
