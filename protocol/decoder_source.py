@@ -12,7 +12,16 @@ import struct
 from .errors import ProtocolError
 from .primitives import read_uvarint, skip_tagged_fields
 from .schema import FRESH, FieldSpec, Struct
-from .source import FIXED_FORMATS, FIXED_SIZES, Source, is_flexible, is_inline, minimal_size, tagged_fields
+from .source import (
+    FIXED_FORMATS,
+    FIXED_SIZES,
+    Source,
+    called_structs,
+    is_flexible,
+    is_inline,
+    minimal_size,
+    tagged_fields,
+)
 
 _STRING_BYTES_MAX = 0x7FFF
 
@@ -23,17 +32,10 @@ def write_decoder(source: Source, kind: type[Struct], version: int, flexible: bo
     if name in source.scope:
         return name
     source.scope[name] = None
-    _write_called(source, kind, version, flexible)
+    for called in called_structs(kind, version, flexible):
+        write_decoder(source, called, version, flexible)
     _StructDecoder(source, kind, version, flexible).write(name)
     return name
-
-
-def _write_called(source: Source, kind: type[Struct], version: int, flexible: bool) -> None:
-    """Add the decoders that the one of `kind` calls."""
-    for spec in kind.fields:
-        if spec.struct is not None and version in spec.versions:
-            write = _write_called if is_inline(spec, flexible) else write_decoder
-            write(source, spec.struct, version, flexible)
 
 
 def overrun(field: str, length: int) -> ProtocolError:

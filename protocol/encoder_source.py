@@ -12,7 +12,7 @@ import struct
 from .errors import ProtocolError
 from .primitives import SMALL_UVARINTS, uvarint
 from .schema import FRESH, FieldSpec, Struct
-from .source import FIXED_FORMATS, FIXED_SIZES, Source, is_flexible, is_inline, tagged_fields
+from .source import FIXED_FORMATS, FIXED_SIZES, Source, called_structs, is_flexible, is_inline, tagged_fields
 
 _STRING_BYTES_MAX = 0x7FFF
 
@@ -23,17 +23,10 @@ def write_encoder(source: Source, kind: type[Struct], version: int, flexible: bo
     if name in source.scope:
         return name
     source.scope[name] = None
-    _write_called(source, kind, version, flexible)
+    for called in called_structs(kind, version, flexible):
+        write_encoder(source, called, version, flexible)
     _StructEncoder(source, kind, version, flexible).write(name)
     return name
-
-
-def _write_called(source: Source, kind: type[Struct], version: int, flexible: bool) -> None:
-    """Add the encoders that the one of `kind` calls."""
-    for spec in kind.fields:
-        if spec.struct is not None and version in spec.versions:
-            write = _write_called if is_inline(spec, flexible) else write_encoder
-            write(source, spec.struct, version, flexible)
 
 
 def not_in_version(field: str, version: int) -> ProtocolError:

@@ -56,12 +56,10 @@ class FrameSplitter:
         end = len(received)
         while end - position >= LENGTH_BYTES:
             body = position + LENGTH_BYTES
-            (length,) = _read_int(received, position)
-            if not 0 <= length <= self._frame_bytes_max:
-                raise self._too_large(length)
-            if body + length > end:
+            next_position = body + self._read_length(received, position)
+            if next_position > end:
                 break
-            position = body + length
+            position = next_position
             yield received[body:position]
         if position < end:
             self._keep(received[position:])
@@ -80,11 +78,8 @@ class FrameSplitter:
     def _read_length(self, buffer: memoryview | bytearray, position: int) -> int:
         length: int = _read_int(buffer, position)[0]
         if not 0 <= length <= self._frame_bytes_max:
-            raise self._too_large(length)
+            raise FrameTooLargeError(f"a frame of {length} bytes is not within 0 and {self._frame_bytes_max}")
         return length
-
-    def _too_large(self, length: int) -> FrameTooLargeError:
-        return FrameTooLargeError(f"a frame of {length} bytes is not within 0 and {self._frame_bytes_max}")
 
     def _continue_partial(self, received: memoryview) -> int:
         """Move bytes of `received` into the partial frame; return how many."""

@@ -151,7 +151,7 @@ def read_headers(buffer: Buffer) -> Iterator[tuple[int, BatchHeader]]:
 
 def check_crc(buffer: Buffer, position: int, header: BatchHeader) -> None:
     """CorruptBatch unless the batch is all there and its CRC-32C is right."""
-    end = position + header.batch_length + LOG_OVERHEAD_BYTES
+    end = position + header.size_bytes
     if end > len(buffer):
         raise CorruptBatch(f"a batch claims {header.size_bytes} bytes, {len(buffer) - position} are there")
     computed = crc32c(memoryview(buffer)[position + ATTRIBUTES_POSITION : end])

@@ -11,6 +11,8 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .schema import FieldSpec, Struct
 
 FIXED_FORMATS = {
@@ -99,6 +101,16 @@ def tagged_fields(kind: type[Struct], version: int, flexible: bool) -> list[Fiel
 def is_inline(spec: FieldSpec, message_is_flexible: bool) -> bool:
     """Whether the code for the structs of an array stands within the loop over them, not in a function."""
     return spec.is_array and not (message_is_flexible and spec.tag is not None)
+
+
+def called_structs(kind: type[Struct], version: int, flexible: bool) -> Iterator[type[Struct]]:
+    """The structs whose codecs the one of `kind` calls, also from within the arrays that are written out in it."""
+    for spec in kind.fields:
+        if spec.struct is not None and version in spec.versions:
+            if is_inline(spec, flexible):
+                yield from called_structs(spec.struct, version, flexible)
+            else:
+                yield spec.struct
 
 
 def minimal_size(kind: type[Struct], version: int, flexible: bool) -> int:

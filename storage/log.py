@@ -19,7 +19,7 @@ from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
 from .cleaned_segment import SegmentSource, swap_in
 from .log_segments import LogSegments
 from .log_sync import LogSync
-from .log_validator import check_batch, client_batch, plain_batch, stamp_now, validate_records
+from .log_validator import check_batch, client_batch, ordinary_batch, stamp_now, validate_records
 from .producer_replay import end_txn_marker, index_completed, replay_producers
 from .released_files import ReleasedFiles
 from .retention import breached_segments
@@ -190,14 +190,14 @@ class Log:
         Raises AppendError (KAFKA_STORAGE_ERROR when the disk refuses); nothing is appended then.
         """
         if origin is _CLIENT:
-            header = plain_batch(records, self.config, now_ms)
+            header = ordinary_batch(records, self.config, now_ms)
             if header is None:
                 records, header = self._checked(records, now_ms)
             return self._append_batch(records, header, self.log_end_offset, leader_epoch, now_ms, origin)
         return self._append_trusted(records, leader_epoch, now_ms, origin)
 
     def _checked(self, records: memoryview, now_ms: int) -> tuple[memoryview, BatchHeader]:
-        """What is to be written for a producer's batch that is not a plain one."""
+        """What is to be written for a producer's batch that is not an ordinary one."""
         header = client_batch(records, self.name)
         records = records[: header.size_bytes]
         check_batch(records, header, self.name, self.config, _CLIENT)
@@ -236,11 +236,10 @@ class Log:
         try:
             while position < end:
                 header = read_header(records, position)
-                batch_end = position + header.batch_length + LOG_OVERHEAD_BYTES
-                batch = records[position:batch_end]
+                batch = records[position : position + header.size_bytes]
                 check_batch(batch, header, self.name, self.config, origin)
                 appended = self._append_trusted_batch(batch, header, leader_epoch, now_ms, origin)
-                position = batch_end
+                position += header.size_bytes
                 if base_offset < 0:
                     base_offset = appended.base_offset
         except (AppendError, CorruptBatch) as error:

@@ -24,6 +24,7 @@ from ..protocol.record_batch import (
     HEADER,
     HEADER_BYTES,
     LOG_APPEND_TIME_BIT,
+    LOG_OVERHEAD_BYTES,
     BatchHeader,
     CorruptBatch,
     check_crc,
@@ -45,12 +46,10 @@ MAX_LONG = (1 << 63) - 1
 _MIN_RECORD_BYTES = 7
 # How much of a batch Kafka needs to see before it believes that there is one.
 _UP_TO_MAGIC_BYTES = 17
-_LENGTH_OVERHEAD = 12
 _LEGACY_OVERHEAD = 14
 _LENGTH = struct.Struct(">8xi")
 _MAGIC = struct.Struct(">16xb")
 # A member of an enumeration costs five times a look-up of a global (Python 3.11).
-_CLIENT = AppendOrigin.CLIENT
 _LAST_CODEC = int(Compression.ZSTD)
 _CODECS = {codec.name.lower(): codec for codec in Compression} | {"uncompressed": Compression.NONE}
 
@@ -60,7 +59,7 @@ _read_fields = HEADER.unpack_from
 _new_tuple = tuple.__new__
 
 
-def plain_batch(records: memoryview, config: LogConfig, now_ms: int) -> BatchHeader | None:
+def ordinary_batch(records: memoryview, config: LogConfig, now_ms: int) -> BatchHeader | None:
     """The header of a batch that may be written as it was sent; None where the long way must be gone.
 
     That way (`client_batch`, `check_batch`, `validate_records`) says what is wrong, and does what the topic asks for.
@@ -74,7 +73,7 @@ def plain_batch(records: memoryview, config: LogConfig, now_ms: int) -> BatchHea
     codec = attributes & COMPRESSION_MASK
     if (
         magic == CURRENT_MAGIC
-        and length + _LENGTH_OVERHEAD == size
+        and length + LOG_OVERHEAD_BYTES == size
         and not base_offset
         and not attributes & _ODD_BITS
         and delta + 1 == count > 0
@@ -97,7 +96,7 @@ def client_batch(records: memoryview, name: str) -> BatchHeader:
         header = read_header(records)
     except CorruptBatch:
         _refuse_unreadable(records, name)
-    size = header.batch_length + _LENGTH_OVERHEAD
+    size = header.size_bytes
     if size > len(records):
         _refuse_unreadable(records, name)
     if size != len(records) and _is_whole_batch(records[size:], AppendError):
@@ -114,7 +113,7 @@ def _is_whole_batch(records: memoryview, refusal: type[AppendError] = NoBatch) -
     `refusal` is raised then: Kafka says what is wrong with the first batch, and keeps it to itself with a later one.
     Kafka: `ByteBufferLogInputStream.nextBatch`.
     """
-    if len(records) < _LENGTH_OVERHEAD:
+    if len(records) < LOG_OVERHEAD_BYTES:
         return False
     (length,) = _LENGTH.unpack_from(records)
     if length < _LEGACY_OVERHEAD:
@@ -127,7 +126,7 @@ def _is_whole_batch(records: memoryview, refusal: type[AppendError] = NoBatch) -
     (magic,) = _MAGIC.unpack_from(records)
     if not 0 <= magic <= CURRENT_MAGIC:
         raise refusal(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
-    return bool(length + _LENGTH_OVERHEAD <= len(records))
+    return bool(length + LOG_OVERHEAD_BYTES <= len(records))
 
 
 def _refuse_unreadable(records: memoryview, name: str) -> NoReturn:
@@ -145,13 +144,13 @@ def _refuse_unreadable(records: memoryview, name: str) -> NoReturn:
 
 def check_batch(records: memoryview, header: BatchHeader, name: str, config: LogConfig, origin: AppendOrigin) -> None:
     """Check size, CRC and what the header says of itself. Raises AppendError."""
-    is_client = origin is _CLIENT
+    is_client = origin is AppendOrigin.CLIENT
     if is_client and header.base_offset:
         raise AppendError(
             ErrorCode.INVALID_RECORD,
             f"The baseOffset of the record batch in the append to {name} should be 0, but it is {header.base_offset}",
         )
-    if header.batch_length + _LENGTH_OVERHEAD > config.max_message_bytes and origin is not AppendOrigin.REPLICATION:
+    if header.size_bytes > config.max_message_bytes and origin is not AppendOrigin.REPLICATION:
         raise AppendError(
             ErrorCode.MESSAGE_TOO_LARGE,
             f"The record batch size in the append to {name} is {header.size_bytes} bytes which exceeds the maximum "
@@ -166,15 +165,14 @@ def check_batch(records: memoryview, header: BatchHeader, name: str, config: Log
 
 
 def _check_client_header(header: BatchHeader, name: str) -> None:
-    attributes = header.attributes
-    codec = attributes & COMPRESSION_MASK
+    codec = header.attributes & COMPRESSION_MASK
     if codec > _LAST_CODEC:
         # Kafka stumbles here rather than refuses, and the code says so.
         raise AppendError(ErrorCode.UNKNOWN_SERVER_ERROR, f"Unknown compression type id: {codec}")
     count, delta = header.record_count, header.last_offset_delta
-    if count > 0 and delta + 1 == count and not attributes & CONTROL_BIT:
+    if count > 0 and delta + 1 == count and not header.is_control:
         if header.producer_id < 0 or header.base_sequence >= 0:
-            if codec or count * _MIN_RECORD_BYTES <= header.batch_length + _LENGTH_OVERHEAD - HEADER_BYTES:
+            if codec or count * _MIN_RECORD_BYTES <= header.size_bytes - HEADER_BYTES:
                 return
             problem = f"Record batch of {header.size_bytes} bytes cannot hold the {count} records that it declares"
         else:

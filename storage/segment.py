@@ -230,12 +230,8 @@ class Segment:
         """Make a batch that was written visible: size, largest timestamp, index."""
         if position == 0:
             self._first_timestamp = max_timestamp
-        known = self._max_timestamp
-        if known is None or max_timestamp > known:
-            self.see_timestamp(max_timestamp, last_offset)
-        if self._unindexed_bytes > self._index_interval_bytes:
-            self._add_index_entries(last_offset, position)
-        self._unindexed_bytes += length
+        self.see_timestamp(max_timestamp, last_offset)
+        self.index(last_offset, position, length)
         self.size = position + length
         self._last_batch_offset = first_offset
         self._last_batch_position = position
@@ -250,27 +246,19 @@ class Segment:
     def index(self, last_offset: int, position: int, length: int) -> None:
         """Add index entries for a batch when enough bytes lie between it and the last one that has them."""
         if self._unindexed_bytes > self._index_interval_bytes:
-            self._add_index_entries(last_offset, position)
+            self.offset_index.append(last_offset, position)
+            self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
+            self._unindexed_bytes = 0
+            self._index_bytes_with_room = -1
         self._unindexed_bytes += length
-
-    def _add_index_entries(self, last_offset: int, position: int) -> None:
-        self.offset_index.append(last_offset, position)
-        self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
-        self._unindexed_bytes = 0
-        self._index_bytes_with_room = -1
 
     def should_roll(self, config: LogConfig, length: int, last_offset: int, timestamp: int, now_ms: int) -> bool:
         """Whether a batch must begin a new segment. `config.segment_ms` has its jitter taken off already."""
         size = self.size
         index_bytes = config.segment_index_bytes
-        first_timestamp = self._first_timestamp
-        if first_timestamp is None or first_timestamp < 0:
-            waited_ms = self.waited_ms(now_ms, timestamp) if size else 0
-        else:
-            waited_ms = timestamp - first_timestamp
         return (
             size > config.segment_bytes - length
-            or (size > 0 and waited_ms > config.segment_ms)
+            or (size > 0 and self.waited_ms(now_ms, timestamp) > config.segment_ms)
             or not 0 <= last_offset - self.base_offset <= MAX_RELATIVE_OFFSET
             or (index_bytes != self._index_bytes_with_room and self._are_indexes_full(index_bytes))
         )

@@ -38,7 +38,7 @@ from ...protocol.record_batch import (
 )
 from ...protocol.schema import constructor_of
 from ...storage.append import AppendError, NoBatch
-from ..metadata.topic_names import INTERNAL_TOPICS
+from ..metadata.topic_names import is_internal
 from ..request import Deferred
 from ..runtime.concurrent_transactions import when_settled
 from ..runtime.long_poll import partition_grew
@@ -246,7 +246,7 @@ def _append(
         return _refused(data.index, problem)
     if request.acks not in _ACKS:
         return _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
-    if partition.topic in INTERNAL_TOPICS:
+    if is_internal(partition.topic):
         return _refused(data.index, ErrorCode.INVALID_TOPIC_EXCEPTION)
     try:
         appended = partition.append_quietly(records, now_ms)

@@ -13,7 +13,7 @@ from ottla.protocol.record_batch import check_crc, read_header
 from ottla.protocol.records import Record, RecordHeader, build_batch
 from ottla.storage.append import AppendError, AppendOrigin
 from ottla.storage.log_config import LogConfig
-from ottla.storage.log_validator import check_batch, client_batch, plain_batch, stamp_now, validate_records
+from ottla.storage.log_validator import check_batch, client_batch, ordinary_batch, stamp_now, validate_records
 
 from .log_home import NOW_MS, producer_batch, records_in
 
@@ -307,7 +307,7 @@ class TestRecompression:
 
 
 class TestTheShortWay:
-    """`plain_batch` takes nothing that the long way would refuse or change, and all that is ordinary."""
+    """`ordinary_batch` takes nothing that the long way would refuse or change, and all that is ordinary."""
 
     FIELDS = ((0, ">q"), (8, ">i"), (16, ">b"), (21, ">h"), (23, ">i"), (35, ">q"), (43, ">q"), (53, ">i"), (57, ">i"))
     CONFIGS = (
@@ -336,7 +336,7 @@ class TestTheShortWay:
             batches.append(changed(whole, 35, ">q", NOW_MS + offset_ms))
         taken = 0
         for batch in batches:
-            header = plain_batch(memoryview(bytearray(batch)), config, NOW_MS)
+            header = ordinary_batch(memoryview(bytearray(batch)), config, NOW_MS)
             if header is not None:
                 taken += 1
                 sent = bytes(batch)
@@ -349,7 +349,7 @@ class TestTheShortWay:
         about = {"producer_id": 7, "producer_epoch": 1, "base_sequence": 3} if idempotent else {}
         for codec in Compression:
             batch = producer_batch(b"a" * 100, b"b", compression=codec, **about)
-            assert plain_batch(memoryview(batch), LogConfig(), NOW_MS) == read_header(batch)
+            assert ordinary_batch(memoryview(batch), LogConfig(), NOW_MS) == read_header(batch)
 
 
 def long_way(batch, config):
