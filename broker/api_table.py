@@ -99,11 +99,14 @@ from .handlers import (
     update_features,
     write_txn_markers,
 )
+from .handlers.repeated_produce import RepeatedProduces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..protocol.schema import Message
+    from .handlers.repeated import Repeated
+    from .services import Services
 
 
 class Api(NamedTuple):
@@ -115,12 +118,14 @@ class Api(NamedTuple):
     request: type[Message]
     handle: Callable[..., Any]
     """Takes the request, its context and the services; returns a response, a Deferred one, or None."""
+    repeated: Callable[[Services], Repeated] | None = None
+    """Makes what answers those requests that repeat an earlier one."""
 
 
 APIS: Final[dict[int, Api]] = {
     api.key: api
     for api in (
-        Api(ApiKey.PRODUCE, 3, 13, ProduceRequest, produce.handle),
+        Api(ApiKey.PRODUCE, 3, 13, ProduceRequest, produce.handle, RepeatedProduces),
         Api(ApiKey.FETCH, 4, 18, FetchRequest, fetch.handle),
         Api(ApiKey.LIST_OFFSETS, 1, 11, ListOffsetsRequest, list_offsets.handle),
         Api(ApiKey.METADATA, 0, 13, MetadataRequest, metadata.handle),

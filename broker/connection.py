@@ -174,6 +174,11 @@ class Connection:
 
     def _handle(self, frame: memoryview) -> None:
         try:
+            repeated = self._dispatcher.answer_repeated(frame, self.info)
+            if repeated is not None:
+                self._outgoing.append(repeated)
+                self._outgoing_bytes += len(repeated)
+                return
             exchange = self._dispatcher.dispatch(frame, self.info)
             answer = exchange.answer
             if isinstance(answer, Deferred):

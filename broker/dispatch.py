@@ -15,6 +15,7 @@ from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.frames import LENGTH_BYTES
 from ..protocol.headers import read_request_head, response_header_version
 from ..protocol.messages.api_versions import ApiVersionsResponse
+from .handlers.repeated import HEAD_BYTES
 from .request import RequestContext
 
 if TYPE_CHECKING:
@@ -55,9 +56,17 @@ class Dispatcher:
         self._commits = commits
         # What was found for an API and a version, for the next request of that kind.
         self._ways: dict[tuple[int, int], tuple[Api, struct.Struct]] = {}
+        self._repeated = {key: api.repeated(services) for key, api in apis.items() if api.repeated is not None}
         self._flexible_from = {
             key: api.request.flexible.lowest for key, api in apis.items() if api.request.flexible.highest >= 0
         }
+
+    def answer_repeated(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
+        """The whole answer to a request that repeats an earlier one; None: it must be read."""
+        if len(frame) < HEAD_BYTES:
+            return None
+        repeated = self._repeated.get(frame[0] << 8 | frame[1])
+        return None if repeated is None else repeated.answer(frame, connection)
 
     def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
         """Handle one request; ProtocolError when it cannot be read."""
@@ -69,6 +78,9 @@ class Dispatcher:
             return self._unknown_api_versions(context)
         api, head = way
         request = decode(api.request, frame, version, position)
+        repeated = self._repeated.get(key)
+        if repeated is not None:
+            repeated.learn(frame, position, request, context)
         answer = api.handle(request, context, self._services)
         if self._commits.pending:
             answer = self._commits.hold(answer, connection)

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def read_only_apis() -> dict[int, Api]:
     """The API table, with refusals in place of what writes."""
     return {
-        key: api._replace(handle=REFUSALS.get(api.key, api.handle))
+        key: api._replace(handle=REFUSALS.get(api.key, api.handle), repeated=None)
         for key, api in APIS.items()
         if api.key in READS or api.key in REFUSALS
     }

@@ -25,6 +25,7 @@ class ConnectionInfo:
         "peer_host",
         "peer_port",
         "principal",
+        "varies_at",
     )
 
     def __init__(
@@ -49,6 +50,8 @@ class ConnectionInfo:
         """What the client last called itself."""
         self.client_software_name = "unknown"
         self.client_software_version = "unknown"
+        self.varies_at: dict[int, int] = {}
+        """By API: where that began, in the client's last request that may be repeated, which varies (`repeated.py`)."""
         self.close = close
         """Ends the connection; the reason goes into the log."""
 

@@ -212,6 +212,10 @@ class ObservedDispatcher(Dispatcher):
         self._serve = super().dispatch
         self.last_requests = LastRequests()
 
+    def answer_repeated(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
+        """Nothing: who watches wants to see every request."""
+        return None
+
     def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
         """Handle a client's request."""
         self.last_requests.note(frame, connection)

@@ -19,7 +19,7 @@ implicitly (KIP-890), 13 names topics by id.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.compression import Compression
 from ...protocol.errors import ErrorCode
@@ -58,7 +58,8 @@ _partition_answer = constructor_of(PartitionProduceResponse)
 
 _FIRST_VERSION_WITH_ZSTD = 7
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
-_ACKS = (-1, 0, 1)
+ACKS_ANSWERED: Final = (-1, 1)
+_ACKS = (*ACKS_ANSWERED, 0)
 # The byte of the attributes that is in use.
 _ATTRIBUTES = ATTRIBUTES_POSITION + 1
 _TURNED_AWAY = (
@@ -251,7 +252,7 @@ def _append(
     try:
         appended = partition.append_quietly(records, now_ms)
     except AppendError as error:
-        return _rejected(data.index, error, records, partition.log.log_start_offset)
+        return rejected(data.index, error, records, partition.log.log_start_offset)
     return _partition_answer(
         index=data.index,
         base_offset=appended.base_offset,
@@ -268,7 +269,7 @@ def _problem_with_codec(records: memoryview) -> ErrorCode | None:
     return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE if codec == Compression.ZSTD else ErrorCode.UNKNOWN_SERVER_ERROR
 
 
-def _rejected(index: int, error: AppendError, records: memoryview, log_start_offset: int) -> PartitionProduceResponse:
+def rejected(index: int, error: AppendError, records: memoryview, log_start_offset: int) -> PartitionProduceResponse:
     """Tell what the log said, as Kafka does.
 
     A message stands only beside records at fault and where no batch was found; the log's start is left out where the

@@ -47,7 +47,7 @@ class FaultyHandlers:
 
     def apis(self, apis: Mapping[int, Api]) -> dict[int, Api]:
         """The API table with these handlers in it."""
-        return {key: api._replace(handle=partial(self._handle, api)) for key, api in apis.items()}
+        return {key: api._replace(handle=partial(self._handle, api), repeated=None) for key, api in apis.items()}
 
     def _handle(self, api: Api, request: Message, context: RequestContext, services: Services) -> Answer:
         request_handled = _Request(api, request, context, services)
