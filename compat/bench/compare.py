@@ -48,6 +48,8 @@ def main() -> int:
     if not rows:
         sys.exit(f"no row has {options.only!r} in its name")
     signal.signal(signal.SIGTERM, _stop)
+    if options.profile:
+        options.profile.parent.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="ottla-compare-", dir=options.where))
     brokers: list[MeasuredBroker] = []
     results = Results(_about(options))

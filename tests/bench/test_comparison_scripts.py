@@ -32,11 +32,11 @@ def test_ottla_alone_is_measured_and_nothing_is_judged(tmp_path):
 
 def test_one_row_is_profiled_and_no_more_of_the_broker_than_that(tmp_path):
     few = ["--quick", "--rounds", "1", "--in", tmp_path, "--output", tmp_path / "out"]
-    done = run("compare", *few, "--only", "HEARTBEAT", "--profile", tmp_path / "profile")
+    done = run("compare", *few, "--only", "HEARTBEAT", "--profile", tmp_path / "out" / "profile")
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [each["name"] for each in results["rows"]] == ["heartbeat"]
-    text = (tmp_path / "profile.txt").read_text()
+    text = (tmp_path / "out" / "profile.txt").read_text()
     assert "    heartbeat\n" in text
     assert "heartbeat.py" in text
     # The member joins before what is measured begins.

@@ -27,6 +27,9 @@ def row(name, figures, limits=None, series=(), latencies=()):
     return found
 
 
+GROWN = ["9.00", "1.50", "6.00x", "flat"]
+
+
 def results():
     found = Results({"rounds": 3})
     cpu = {"ottla": [{"CPU us/message": 1.0}, {"CPU us/message": 3.0}], "kafka": [{"CPU us/message": 8.0}]}
@@ -93,13 +96,7 @@ def test_the_summary_names_what_is_not_met_by_how_much_and_the_worst_first():
     assert lines_of[:2] == ["2 of 6 limits are met", "  nothing: 2 of 6"]
     of_rows = [line.split(maxsplit=1)[1].split() for line in lines_of[-4:]]
     assert of_rows == [
-        [
-            *["growth:", "idle", "partitions,", "0", "to", "1000", "CPU", "us/request,", "times"],
-            "9.00",
-            "1.50",
-            "6.00x",
-            "flat",
-        ],
+        ["growth:", "idle", "partitions,", "0", "to", "1000", "CPU", "us/request,", "times", *GROWN],
         ["much", "cpu", "9.00", "1.60", "5.62x", "0.8", "of", "kfake's", "2.00"],
         ["much", "cpu", "9.00", "4.00", "2.25x", "0.5", "of", "kafka's", "8.00"],
         ["a", "little", "cpu", "2.00", "1.60", "1.25x", "0.8", "of", "kfake's", "2.00"],
