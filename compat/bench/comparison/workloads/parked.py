@@ -89,7 +89,7 @@ def _receive_all(poll: select.epoll, waiting: dict[int, socket.socket], empty_by
 
 def rows(quick: bool) -> list[Workload]:
     """A thousand, and ten thousand where that is not too many for a quick run."""
-    limits = {"CPU ms/wake": Limit(kafka=0.5, kfake=1.0), "wall ms/wake": Limit(kafka=0.5, kfake=1.0)}
+    limits = {"CPU ms/wake": Limit(kafka=0.5, kfake=1.0)}
     found = [ParkedFetches("1000 parked fetches", limits, wakes=3 if quick else 6)]
     if not quick:
         found.append(ParkedFetches("10000 parked fetches", limits, fetches=10_000, wakes=2, rounds_max=3))
