@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LARGE_FROM_BYTES: Final = 64 * 1024
 """A buffer that is smaller is not worth keeping."""
 
+_BEGINNING_BYTES: Final = 4096
 _SPARE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
@@ -25,10 +26,12 @@ class ReceiveBuffers:
     `on_spare` is called when there is a first spare one, so that somebody calls `drop_unused` now and then.
     """
 
-    __slots__ = ("_is_used", "_on_spare", "_spare_bytes", "_spares", "shared")
+    __slots__ = ("_is_used", "_on_spare", "_spare_bytes", "_spares", "beginning", "shared")
 
     def __init__(self, shared_bytes: int, on_spare: Callable[[], None] = lambda: None) -> None:
         self.shared = memoryview(bytearray(shared_bytes))
+        self.beginning = self.shared[:_BEGINNING_BYTES]
+        """A little of the shared buffer, for the beginning of a frame that is expected to be large."""
         self._spares: list[bytearray] = []
         self._spare_bytes = 0
         self._is_used = False

@@ -91,8 +91,9 @@ def test_the_rest_of_a_large_frame_is_received_behind_its_beginning() -> None:
         frames, left = receive(splitter, left)
     assert frames == [body]
     assert max(rooms) <= len(body) // 2
-    assert splitter.room() is buffers.shared
+    assert splitter.room() is buffers.beginning
     assert feed(splitter, [framed(b"next")]) == [b"next"]
+    assert splitter.room() is buffers.shared
 
 
 def test_the_next_large_frame_has_room_for_all_of_it_at_once() -> None:
