@@ -144,6 +144,8 @@ class Connection:
 
     def _forget(self, error: OSError | None) -> None:
         self._socket.close()
+        # A connection is part of cycles: what it holds would wait for the garbage collector.
+        self._splitter.drop()
         self._backlog.clear()
         self._outgoing = []
         self._abandon_parked()

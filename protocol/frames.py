@@ -75,6 +75,11 @@ class FrameSplitter:
         if position < end:
             self._keep(received[position:])
 
+    def drop(self) -> None:
+        """Let go of a frame that will never be whole."""
+        self._partial = bytearray()
+        self._used = self._wanted = 0
+
     def _tail(self) -> memoryview:
         """Room for more of the frame that has begun: all that its buffer has, and about as much as is there already."""
         self._grow_to(min(self._wanted, max(2 * self._used, LARGE_FROM_BYTES)))

@@ -357,6 +357,20 @@ def test_large_requests_take_turns_in_one_buffer_which_is_given_back_when_none_c
     run(scenario())
 
 
+def test_a_connection_that_ends_lets_go_of_a_frame_that_has_begun() -> None:
+    async def scenario() -> None:
+        async with serving() as setup:
+            async with client(setup.port) as (_, writer):
+                writer.write(large_request(1)[:-1])
+                await until(lambda: setup.server.connections)
+                (connection,) = setup.server.connections
+                await until(lambda: connection._splitter._partial)
+            await until(lambda: not setup.server.connections)
+            assert not connection._splitter._partial
+
+    run(scenario())
+
+
 def test_a_client_that_reads_nothing_is_idle_whatever_waits_for_it(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with serving(idle_ms_max=300) as setup:
