@@ -7,7 +7,8 @@ So a connection never holds more than its backlog and what was answered when the
 The connection owns its socket. The loop says when it is ready, and what is answered is sent at once: a transport of
 asyncio's in between would cost 2 µs of CPU for each request.
 All connections receive into one shared buffer, since each chunk is handled before the next is received; only a
-large frame that has begun gets a buffer of its own.
+large frame that has begun gets a buffer of its own, until it was handled. So nothing that outlives the handling of a
+frame may hold a view of it.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from .request import ConnectionInfo, Deferred
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from ..protocol.primitives import Buffer
+    from ..protocol.receive_buffers import ReceiveBuffers
     from ..protocol.schema import Message
     from ..storage.file_records import FileRecords
     from .dispatch import Dispatcher, Exchange
@@ -37,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG_FRAMES = 64
 _BACKLOG_BYTES = 1024 * 1024
-_TAIL_FROM_BYTES = 64 * 1024
 
 
 class Connection:
@@ -49,15 +50,15 @@ class Connection:
         connection_id: int,
         listener_name: str,
         dispatcher: Dispatcher,
-        receive_buffer: memoryview,
+        buffers: ReceiveBuffers,
         frame_bytes_max: int,
         on_lost: Callable[[Connection], None],
     ) -> None:
         self.connection_id = connection_id
         self._listener_name = listener_name
         self._dispatcher = dispatcher
-        self._receive_buffer = receive_buffer
-        self._splitter = FrameSplitter(frame_bytes_max)
+        self._buffers = buffers
+        self._splitter = FrameSplitter(frame_bytes_max, buffers)
         self._on_lost = on_lost
         self._socket: socket.socket = None  # type: ignore[assignment] # until `open`
         self._loop = asyncio.get_running_loop()
@@ -97,10 +98,8 @@ class Connection:
     def receive(self) -> None:
         """Handle every request that is complete now, and send what they were answered together."""
         splitter = self._splitter
-        is_tail = splitter.missing_bytes >= _TAIL_FROM_BYTES
-        buffer = splitter.tail() if is_tail else self._receive_buffer
         try:
-            count = self._socket.recv_into(buffer)
+            count = self._socket.recv_into(splitter.room())
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -111,18 +110,13 @@ class Connection:
             return
         self._received_s = self._now_s()
         try:
-            if is_tail:
-                frame = splitter.filled(count)
-                frames: Iterable[memoryview] = () if frame is None else (frame,)
-            else:
-                frames = splitter.frames(buffer[:count])
-            for frame in frames:
+            for frame in splitter.frames(count):
                 if self._parked or self._sending or self._backlog or self._closing:
                     self._keep(frame)
                 else:
                     self._handle(frame)
         except FrameTooLargeError as error:
-            self.close(f"{error} (socket.request.max.bytes){_what_it_may_be(self._receive_buffer)}")
+            self.close(f"{error} (socket.request.max.bytes){_what_it_may_be(self._buffers.shared)}")
         if self._outgoing:
             self._flush()
 
@@ -150,6 +144,8 @@ class Connection:
 
     def _forget(self, error: OSError | None) -> None:
         self._socket.close()
+        # A connection is part of cycles: what it holds would wait for the garbage collector.
+        self._splitter.drop()
         self._backlog.clear()
         self._outgoing = []
         self._abandon_parked()

@@ -12,6 +12,7 @@ import socket
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..protocol.receive_buffers import ReceiveBuffers
 from .connection import Connection
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER_BYTES = 256 * 1024
+_SPARE_BUFFERS_KEPT_S = 10.0
 _ACCEPT_RETRY_S = 0.5
 _PENDING_CONNECTIONS = 1024
 _STOP_GRACE_S = 1.0
@@ -53,7 +55,8 @@ class Server:
         self.limits = limits
         """In force now; whoever applies dynamic changes replaces them."""
         self._pending_connections_max = pending_connections_max
-        self._receive_buffer = memoryview(bytearray(_RECEIVE_BUFFER_BYTES))
+        self._buffers = ReceiveBuffers(_RECEIVE_BUFFER_BYTES, self._watch_spare_buffers)
+        self._buffer_watch: asyncio.TimerHandle | None = None
         self._connections: set[Connection] = set()
         self._per_ip: Counter[str] = Counter()
         self._next_connection_id = 0
@@ -87,6 +90,8 @@ class Server:
 
     async def stop(self) -> None:
         """Close everything; answers that are already written are still delivered to clients that read."""
+        if self._buffer_watch is not None:
+            self._buffer_watch.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -164,7 +169,7 @@ class Server:
             connection_id=self._next_connection_id,
             listener_name=listener_name,
             dispatcher=self._dispatcher,
-            receive_buffer=self._receive_buffer,
+            buffers=self._buffers,
             frame_bytes_max=self.limits.frame_bytes_max,
             on_lost=lambda lost: self._forget(lost, lost.info.peer_host),
         )
@@ -179,6 +184,17 @@ class Server:
         self._room.set()
         if not self._connections:
             self._empty.set()
+
+    def _watch_spare_buffers(self) -> None:
+        """Give memory back when no large frame has come for a while."""
+        if self._buffer_watch is None:
+            loop = asyncio.get_running_loop()
+            self._buffer_watch = loop.call_later(_SPARE_BUFFERS_KEPT_S, self._drop_spare_buffers)
+
+    def _drop_spare_buffers(self) -> None:
+        self._buffer_watch = None
+        if self._buffers.drop_unused():
+            self._watch_spare_buffers()
 
     async def _close_idle(self, idle_s_max: float) -> None:
         loop = asyncio.get_running_loop()

@@ -117,9 +117,9 @@ class OffsetIndex(IndexFile):
         found = bisect_left(self._positions, position)
         return self.base_offset + self._offsets[found] if found < len(self._offsets) else None
 
-    def is_full(self, max_bytes: int) -> bool:
-        """Whether the segment must roll because Kafka's index file would have no room left."""
-        return len(self._offsets) >= max_bytes // ENTRY_BYTES
+    def entries_left(self, max_bytes: int) -> int:
+        """How many entries Kafka's index file would still have room for; without any the segment must roll."""
+        return max_bytes // ENTRY_BYTES - len(self._offsets)
 
     def truncate_to(self, offset: int) -> None:
         """Forget entries at or above `offset`."""

@@ -68,6 +68,7 @@ class Segment:
         "_files",
         "_first_timestamp",
         "_index_bytes_with_room",
+        "_index_entries_left",
         "_index_interval_bytes",
         "_last_batch_offset",
         "_last_batch_position",
@@ -109,8 +110,9 @@ class Segment:
         self._pwrite = files.pwrite
         self._index_interval_bytes = index_interval_bytes
         self._unindexed_bytes = 0
-        # The bound of which it is known that no index has reached it; -1 when an entry has come since.
+        # The bound of which it is known how many entries the indexes may still get; -1 when it is not known of any.
         self._index_bytes_with_room = -1
+        self._index_entries_left = 0
         self._max_timestamp: int | None = None
         self._offset_of_max_timestamp = base_offset
         self._first_timestamp: int | None = None
@@ -135,6 +137,7 @@ class Segment:
         self._max_timestamp = NO_TIMESTAMP
         self._offset_of_max_timestamp = self.base_offset
         self._unindexed_bytes = 0
+        self._index_bytes_with_room = -1
 
     def load_indexes(self) -> None:
         """Read both indexes into memory and check them. Raises FileNotFoundError, CorruptIndex."""
@@ -249,7 +252,9 @@ class Segment:
             self.offset_index.append(last_offset, position)
             self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
             self._unindexed_bytes = 0
-            self._index_bytes_with_room = -1
+            self._index_entries_left -= 1
+            if self._index_entries_left <= 0:
+                self._index_bytes_with_room = -1
         self._unindexed_bytes += length
 
     def should_roll(self, config: LogConfig, length: int, last_offset: int, timestamp: int, now_ms: int) -> bool:
@@ -264,10 +269,11 @@ class Segment:
         )
 
     def _are_indexes_full(self, max_bytes: int) -> bool:
-        is_full = self.offset_index.is_full(max_bytes) or self.time_index.is_full(max_bytes)
-        if not is_full:
+        left = min(self.offset_index.entries_left(max_bytes), self.time_index.entries_left(max_bytes))
+        if left > 0:
             self._index_bytes_with_room = max_bytes
-        return is_full
+            self._index_entries_left = left
+        return left <= 0
 
     def waited_ms(self, now_ms: int, timestamp: int) -> int:
         """How long this segment has been the active one: by the records' time where they have one."""

@@ -66,9 +66,9 @@ class TimeIndex(IndexFile):
         found = bisect_right(self._timestamps, timestamp)
         return self.base_offset + (self._offsets[found - 1] if found else 0)
 
-    def is_full(self, max_bytes: int) -> bool:
-        """Whether only the place for a closing entry is left, as Kafka counts it."""
-        return len(self._offsets) >= max_bytes // ENTRY_BYTES - 1
+    def entries_left(self, max_bytes: int) -> int:
+        """How many entries there is room for beside the closing one, as Kafka counts it."""
+        return max_bytes // ENTRY_BYTES - 1 - len(self._offsets)
 
     def truncate_to(self, offset: int) -> None:
         """Forget entries at or above `offset`."""

@@ -16,6 +16,8 @@ from ottla.broker.request import Deferred, RequestContext
 from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.server import Limits, ListenError, Server
 from ottla.protocol.api_keys import ApiKey
+from ottla.protocol.compiler import encode
+from ottla.protocol.headers import RequestHeader
 from ottla.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from ottla.protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 
@@ -89,6 +91,13 @@ def heartbeat(correlation_id: int, group_id: str = "g") -> bytes:
 
 def list_groups(correlation_id: int) -> bytes:
     return struct.pack(">ihhih", 10, 16, 0, correlation_id, -1)
+
+
+def large_request(correlation_id: int) -> bytes:
+    """A ListGroups whose answer does not depend on what makes it large."""
+    header = RequestHeader(request_api_key=16, request_api_version=4, correlation_id=correlation_id)
+    body = encode(header, 2) + encode(ListGroupsRequest(states_filter=["s" * 30_000] * 3), 4)
+    return struct.pack(">i", len(body)) + body
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes:
@@ -318,6 +327,46 @@ def test_a_connection_closes_after_a_large_answer_has_been_read() -> None:
             connection.close("once is enough")
             assert await correlation_ids(reader, answered) == list(range(answered))
             assert await reader.read() == b""
+
+    run(scenario())
+
+
+def test_large_requests_take_turns_in_one_buffer_which_is_given_back_when_none_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ottla.broker.server._SPARE_BUFFERS_KEPT_S", 0.05)
+
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (one_reader, one), client(setup.port) as (two_reader, two):
+            buffers = setup.server._buffers
+            assert buffers.spare_bytes == 0
+            for number in range(3):
+                wire = large_request(number)
+                one.write(wire[:50_000])
+                two.write(wire[:10])
+                await settle()
+                two.write(wire[10:])
+                assert await correlation_ids(two_reader, 1) == [number]
+                one.write(wire[50_000:])
+                assert await correlation_ids(one_reader, 1) == [number]
+            assert setup.handlers.seen == ["list"] * 6
+            assert 0 < buffers.spare_bytes <= 2 * 128 * 1024
+            await until(lambda: buffers.spare_bytes == 0)
+            assert setup.server._buffer_watch is None
+
+    run(scenario())
+
+
+def test_a_connection_that_ends_lets_go_of_a_frame_that_has_begun() -> None:
+    async def scenario() -> None:
+        async with serving() as setup:
+            async with client(setup.port) as (_, writer):
+                writer.write(large_request(1)[:-1])
+                await until(lambda: setup.server.connections)
+                (connection,) = setup.server.connections
+                await until(lambda: connection._splitter._partial)
+            await until(lambda: not setup.server.connections)
+            assert not connection._splitter._partial
 
     run(scenario())
 

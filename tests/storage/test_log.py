@@ -294,6 +294,16 @@ class TestRolling:
             append(log, b"v", timestamps=-1)
         assert log.segment_base_offsets == [0, 4]
 
+    @pytest.mark.parametrize("cut", [1, 2, 3])
+    def test_by_an_offset_index_that_is_full_again_after_something_was_cut_off(self, home, cut):
+        log = home(index_interval_bytes=0, segment_index_bytes=24).open()
+        for _ in range(3):
+            append(log, b"v", timestamps=-1)
+        log.truncate_to(cut, NOW_MS)
+        for _ in range(8 - cut):
+            append(log, b"v", timestamps=-1)
+        assert [len(segment.offset_index) for segment in log.segments[:-1]] == [3]
+
     def test_by_a_full_time_index(self, home):
         log = home(index_interval_bytes=0, segment_index_bytes=36).open()
         for number in range(5):

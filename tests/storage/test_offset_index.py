@@ -65,8 +65,8 @@ def test_an_offset_that_does_not_ascend_is_refused(path):
 
 def test_it_is_full_when_kafkas_file_is(path):
     index = index_with(path, [(BASE + i, i * 10) for i in range(1, 4)])
-    assert index.is_full(24 + 7)
-    assert not index.is_full(32)
+    assert index.entries_left(24 + 7) == 0
+    assert index.entries_left(32) == 1
 
 
 class TestFile:

@@ -68,8 +68,8 @@ def test_what_is_saved_is_loaded_also_after_truncation_and_more_appends(tmp_path
 
 def test_one_place_stays_free_for_the_closing_entry(path):
     index = index_with(path, [(1, BASE + 1), (2, BASE + 2)])
-    assert index.is_full(36)
-    assert not index.is_full(48)
+    assert index.entries_left(36) == 0
+    assert index.entries_left(48) == 1
 
 
 class TestFile:

@@ -37,6 +37,7 @@ from ottla.protocol.messages.produce import (
     TopicProduceResponse,
 )
 from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from ottla.protocol.receive_buffers import ReceiveBuffers
 from ottla.protocol.record_batch import read_header
 
 from . import wire
@@ -120,12 +121,11 @@ class _Ends:
     def __init__(self, broker: _WatchedBroker) -> None:
         self._dispatcher = broker.dispatcher
         self._socket = _Nowhere()
-        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._connection = Connection(
             connection_id=0,
             listener_name="PLAINTEXT",
             dispatcher=broker.dispatcher,
-            receive_buffer=self._buffer,
+            buffers=ReceiveBuffers(_BUFFER_BYTES),
             frame_bytes_max=_BUFFER_BYTES,
             on_lost=lambda connection: None,
         )
