@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.sync_group import SyncGroupRequest
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from .consumer_kinds import ConsumerGroupKey
+    from .consumer_settings import GroupIntervals
     from .group_context import Group
     from .group_records import GroupValue
     from .group_settings import GroupSettings
@@ -160,6 +161,12 @@ class GroupShard:
     ) -> ConsumerGroupHeartbeatResponse | list[Effect]:
         """Join, stay in or leave a consumer group: an answer, or effects that bring it."""
         return consumer_heartbeat.heartbeat(self.context, request, caller, new_member_id, now)
+
+    def quiet_heartbeat(
+        self, request: ConsumerGroupHeartbeatRequest, client_id: str, client_host: str, now: Moment
+    ) -> GroupIntervals | None:
+        """Stay in a consumer group, where the request says nothing and the group has nothing new; None otherwise."""
+        return consumer_heartbeat.extend_quietly(self.context, request, client_id, client_host, now)
 
     def join(
         self, request: JoinGroupRequest, caller: Caller, new_member_id: Callable[[], str], now: Moment

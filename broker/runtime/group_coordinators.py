@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from ..clock import Clock
     from ..config.broker_config import BrokerConfig
+    from ..coordinators.consumer_settings import GroupIntervals
     from ..coordinators.group_context import Group
     from ..coordinators.group_effects import Effect
     from ..coordinators.group_records import GroupRecord
@@ -241,6 +242,18 @@ class GroupCoordinators(MetadataListener):
         self._run_for(hosted, request.group_id, outcome)
         return deferred if deferred.response is None else deferred.response
 
+    def quiet_heartbeat(
+        self, hosted: HostedShard, request: ConsumerGroupHeartbeatRequest, client_id: str | None, peer_host: str
+    ) -> GroupIntervals | None:
+        """Stay in a consumer group that has no news, as `consumer_heartbeat` does; None, and nothing done, otherwise.
+
+        The request says nothing, and `consumer_request.check` lets it through.
+        """
+        intervals = hosted.shard.quiet_heartbeat(request, client_id or "", _client_host(peer_host), self._now())
+        if intervals is not None:
+            self._arm_group(hosted, request.group_id)
+        return intervals
+
     def join(
         self, hosted: HostedShard, request: JoinGroupRequest, context: RequestContext
     ) -> JoinGroupResponse | Deferred[JoinGroupResponse]:
@@ -313,8 +326,7 @@ class GroupCoordinators(MetadataListener):
 
     def _new_caller(self, context: RequestContext) -> Caller:
         self._next_waiter += 1
-        # Java prints an address with a slash in front, and so do Kafka's tools.
-        host = f"/{context.connection.peer_host}"
+        host = _client_host(context.connection.peer_host)
         return Caller(self._next_waiter, context.api_version, context.client_id or "", host)
 
     def _park(self, waiter: int, deferred: Deferred[Any], context: RequestContext) -> None:
@@ -419,6 +431,11 @@ class GroupCoordinators(MetadataListener):
         for hosted in self._hosted:
             self._run(hosted, hosted.shard.clean_up(now))
         self._schedule_clean_up()
+
+
+def _client_host(peer_host: str) -> str:
+    """As Java prints an address, with a slash in front; so do Kafka's tools."""
+    return f"/{peer_host}"
 
 
 def _refusal_instead(reply: Reply) -> Reply:
