@@ -288,17 +288,19 @@ class GroupCoordinators(MetadataListener):
         self, hosted: HostedShard, request: OffsetCommitRequest, commits: list[OffsetToCommit], api_version: int
     ) -> ErrorCode:
         """Keep offsets of partitions that exist; without any, only ask whether the group would take them."""
-        code, records = hosted.shard.commit(request, commits, api_version, self._now())
+        now = self._now()
+        code, records = hosted.shard.commit(request, commits, api_version, now)
         self._arm_group(hosted, request.group_id)
-        return code or self.write(hosted, records)
+        return code or append_error(self._append(hosted, records, now.wall_ms))
 
     def commit_in_transaction(
         self, hosted: HostedShard, request: TxnOffsetCommitRequest, commits: list[OffsetToCommit]
     ) -> ErrorCode:
         """Keep offsets of partitions that exist for when the producer's transaction is committed."""
-        decision = hosted.shard.commit_in_transaction(request, commits, self._now())
+        now = self._now()
+        decision = hosted.shard.commit_in_transaction(request, commits, now)
         producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-        return decision.code or append_error(self._append(hosted, decision.records, producer))
+        return decision.code or append_error(self._append(hosted, decision.records, now.wall_ms, producer))
 
     def end_transaction(self, partition_index: int, producer_id: int, *, is_commit: bool) -> None:
         """A marker was written to a partition of `__consumer_offsets`: its pending offsets hold now, or never will.
@@ -310,8 +312,7 @@ class GroupCoordinators(MetadataListener):
 
     def write(self, hosted: HostedShard, records: tuple[GroupRecord, ...]) -> ErrorCode:
         """Append and replay what was decided; NONE, or what the client is told when it cannot be written."""
-        code = self._append(hosted, records)
-        return append_error(code) if code else code
+        return append_error(self._append(hosted, records, self._clock.now_ms()))
 
     # Effects
 
@@ -368,16 +369,20 @@ class GroupCoordinators(MetadataListener):
         log.when_committed(told)
 
     def _carry_out(self, hosted: HostedShard, effect: Append) -> list[Effect]:
-        code = self._append(hosted, effect.records)
+        code = self._append(hosted, effect.records, self._clock.now_ms())
         return effect.written() if code is ErrorCode.NONE else effect.refused(code)
 
     def _append(
-        self, hosted: HostedShard, records: tuple[GroupRecord, ...], producer: ProducerIdAndEpoch | None = None
+        self,
+        hosted: HostedShard,
+        records: tuple[GroupRecord, ...],
+        now_ms: int,
+        producer: ProducerIdAndEpoch | None = None,
     ) -> ErrorCode:
         if not records:
             return _NONE
         try:
-            base_offset = hosted.log.append(records, self._clock.now_ms(), producer)
+            base_offset = hosted.log.append(records, now_ms, producer)
         except AppendError as error:
             logger.error("%s does not take a group's records: %s", hosted.log.partition.name, error.message)
             return error.code
