@@ -65,7 +65,7 @@ class GroupLog:
 
         With a producer they are part of its transaction. A request that writes is answered when that is committed.
         """
-        entries = list(map(encode_record, records))
+        entries = [encode_record(record) for record in records]
         if producer is None:
             batch, header = build_plain_batch(entries, now_ms)
         else:
