@@ -99,6 +99,8 @@ from .handlers import (
     update_features,
     write_txn_markers,
 )
+from .handlers.repeated_commit import RepeatedCommits
+from .handlers.repeated_heartbeat import RepeatedConsumerHeartbeats, RepeatedHeartbeats
 from .handlers.repeated_produce import RepeatedProduces
 
 if TYPE_CHECKING:
@@ -129,11 +131,11 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.FETCH, 4, 18, FetchRequest, fetch.handle),
         Api(ApiKey.LIST_OFFSETS, 1, 11, ListOffsetsRequest, list_offsets.handle),
         Api(ApiKey.METADATA, 0, 13, MetadataRequest, metadata.handle),
-        Api(ApiKey.OFFSET_COMMIT, 2, 10, OffsetCommitRequest, offset_commit.handle),
+        Api(ApiKey.OFFSET_COMMIT, 2, 10, OffsetCommitRequest, offset_commit.handle, RepeatedCommits),
         Api(ApiKey.OFFSET_FETCH, 1, 10, OffsetFetchRequest, offset_fetch.handle),
         Api(ApiKey.FIND_COORDINATOR, 0, 6, FindCoordinatorRequest, find_coordinator.handle),
         Api(ApiKey.JOIN_GROUP, 0, 9, JoinGroupRequest, join_group.handle),
-        Api(ApiKey.HEARTBEAT, 0, 4, HeartbeatRequest, heartbeat.handle),
+        Api(ApiKey.HEARTBEAT, 0, 4, HeartbeatRequest, heartbeat.handle, RepeatedHeartbeats),
         Api(ApiKey.LEAVE_GROUP, 0, 5, LeaveGroupRequest, leave_group.handle),
         Api(ApiKey.SYNC_GROUP, 0, 5, SyncGroupRequest, sync_group.handle),
         Api(ApiKey.DESCRIBE_GROUPS, 0, 6, DescribeGroupsRequest, describe_groups.handle),
@@ -177,7 +179,14 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.DESCRIBE_PRODUCERS, 0, 0, DescribeProducersRequest, describe_producers.handle),
         Api(ApiKey.DESCRIBE_TRANSACTIONS, 0, 0, DescribeTransactionsRequest, describe_transactions.handle),
         Api(ApiKey.LIST_TRANSACTIONS, 0, 2, ListTransactionsRequest, list_transactions.handle),
-        Api(ApiKey.CONSUMER_GROUP_HEARTBEAT, 0, 1, ConsumerGroupHeartbeatRequest, consumer_group_heartbeat.handle),
+        Api(
+            ApiKey.CONSUMER_GROUP_HEARTBEAT,
+            0,
+            1,
+            ConsumerGroupHeartbeatRequest,
+            consumer_group_heartbeat.handle,
+            RepeatedConsumerHeartbeats,
+        ),
         Api(ApiKey.CONSUMER_GROUP_DESCRIBE, 0, 1, ConsumerGroupDescribeRequest, consumer_group_describe.handle),
         Api(ApiKey.LIST_CONFIG_RESOURCES, 0, 1, ListConfigResourcesRequest, list_config_resources.handle),
         Api(ApiKey.DESCRIBE_TOPIC_PARTITIONS, 0, 0, DescribeTopicPartitionsRequest, describe_topic_partitions.handle),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crc32c import crc32c
 
 from .record_batch import ATTRIBUTES_POSITION, CURRENT_MAGIC, HEADER_BYTES, LOG_OVERHEAD_BYTES, BatchHeader
-from .records import varint
+from .records import SMALL_VARINTS, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _UNCOVERED = struct.Struct(">qiibI")
 _COVERED = struct.Struct(">hiqqqhii")
 _LENGTH_OVERHEAD = ATTRIBUTES_POSITION - LOG_OVERHEAD_BYTES
+# Of key and value together: the lengths of a record with so many are all found in a table.
+_SMALL_BYTES = len(SMALL_VARINTS) - 16
 # What a NamedTuple's own constructor ends in; without its keyword handling.
 _new_tuple = tuple.__new__
 
@@ -50,13 +52,15 @@ def build_plain_batch(
     covered = _COVERED.pack(*fields) + records
     crc = crc32c(covered)
     head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc
-    data = bytearray(_UNCOVERED.pack(*head))
-    data += covered
-    return data, _new_tuple(BatchHeader, head + fields)
+    return bytearray(_UNCOVERED.pack(*head) + covered), _new_tuple(BatchHeader, head + fields)
 
 
 def _record(delta: int, key: bytes, value: bytes | None) -> bytes:
     """One record: no attributes, no time of its own, no headers."""
+    if value is not None and not delta and len(key) + len(value) < _SMALL_BYTES:  # as nearly always
+        key_length, value_length = SMALL_VARINTS[len(key)], SMALL_VARINTS[len(value)]
+        body = b"".join((b"\0\0\0", key_length, key, value_length, value, b"\0"))
+        return SMALL_VARINTS[len(body)] + body
     if value is None:
         body = b"\0\0%b%b%b\1\0" % (varint(delta), varint(len(key)), key)
     else:

@@ -302,7 +302,7 @@ def _encode_headers(headers: tuple[RecordHeader, ...]) -> bytes:
 def varint(value: int) -> bytes:
     """Zigzag varint of a signed number of up to 64 bits."""
     if 0 <= value < _SMALL_VALUES:
-        return _SMALL_VARINTS[value]
+        return SMALL_VARINTS[value]
     value = ((value << 1) ^ (value >> 63)) & _LONG_MASK
     out = bytearray()
     while value >= 0x80:
@@ -314,5 +314,5 @@ def varint(value: int) -> bytes:
 
 # The varints that nearly all lengths and offsets in a batch are: 0.1 µs to look up, 0.5 to compute.
 _SMALL_VALUES = 0x200
-_SMALL_VARINTS = [bytes((value << 1,)) for value in range(0x40)]
-_SMALL_VARINTS += [bytes((value << 1 & 0x7F | 0x80, value >> 6)) for value in range(0x40, _SMALL_VALUES)]
+SMALL_VARINTS = [bytes((value << 1,)) for value in range(0x40)]
+SMALL_VARINTS += [bytes((value << 1 & 0x7F | 0x80, value >> 6)) for value in range(0x40, _SMALL_VALUES)]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ...protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest, TopicPartitions
     from .consumer_member import OwnedPartitions
+    from .consumer_settings import GroupIntervals
     from .group_context import GroupContext
 
 _JOIN_EPOCH = 0
@@ -41,9 +42,14 @@ def heartbeat(
     now: Moment,
 ) -> ConsumerGroupHeartbeatResponse | list[Effect]:
     """Decide on a request that `consumer_request.check` let through: an answer, or effects that bring it."""
-    quiet = _quiet(context, request, caller, now)
-    if quiet is not None:
-        return quiet
+    if says_nothing(request):
+        intervals = extend_quietly(context, request, caller.client_id, caller.client_host, now)
+        if intervals is not None:
+            return ConsumerGroupHeartbeatResponse(
+                member_id=request.member_id,
+                member_epoch=request.member_epoch,
+                heartbeat_interval_ms=intervals.heartbeat_interval_ms,
+            )
     try:
         if request.member_epoch < _JOIN_EPOCH:
             return leave(context, request, caller, now)
@@ -52,17 +58,32 @@ def heartbeat(
         return ConsumerGroupHeartbeatResponse(error_code=refusal.code, error_message=refusal.message)
 
 
-def _quiet(
-    context: GroupContext, request: ConsumerGroupHeartbeatRequest, caller: Caller, now: Moment
-) -> ConsumerGroupHeartbeatResponse | None:
-    """The answer to the usual heartbeat, which says nothing new to a group that has nothing new; None for any other."""
+def says_nothing(request: ConsumerGroupHeartbeatRequest) -> bool:
+    """Whether a member only shows that it lives, as it usually does."""
+    return (
+        request.member_epoch > _JOIN_EPOCH
+        and request.subscribed_topic_names is None
+        and request.subscribed_topic_regex is None
+        and request.rebalance_timeout_ms == _NOT_SAID
+        and request.rack_id is None
+        and request.server_assignor is None
+    )
+
+
+def extend_quietly(
+    context: GroupContext, request: ConsumerGroupHeartbeatRequest, client_id: str, client_host: str, now: Moment
+) -> GroupIntervals | None:
+    """Extend the session of a member that says nothing, in a group that has nothing new for it.
+
+    Return what the answer tells beside the member's id and epoch; None, and nothing is done, where there is more to do.
+    """
     group = context.groups.get(request.group_id)
     if not isinstance(group, ConsumerGroup):
         return None
     if group.subscriptions.members_by_regex and is_refresh_due(context, group.subscriptions, now):
         return None
     member = group.members.get(request.member_id)
-    if member is None or not _says_nothing_new(request, member, caller):
+    if member is None or not _is_as_before(request, member, client_id, client_host):
         return None
     if context.is_out_of_date(group) or group.epoch > group.assignment_epoch:
         return None
@@ -70,23 +91,18 @@ def _quiet(
         return None
     intervals = context.intervals_of(request.group_id)
     group.deadlines.extend_session(member.member_id, now.monotonic_ms + intervals.session_timeout_ms)
-    return ConsumerGroupHeartbeatResponse(
-        member_id=member.member_id, member_epoch=member.epoch, heartbeat_interval_ms=intervals.heartbeat_interval_ms
-    )
+    return intervals
 
 
-def _says_nothing_new(request: ConsumerGroupHeartbeatRequest, member: ConsumerMember, caller: Caller) -> bool:
+def _is_as_before(
+    request: ConsumerGroupHeartbeatRequest, member: ConsumerMember, client_id: str, client_host: str
+) -> bool:
     return (
-        request.member_epoch == member.epoch > _JOIN_EPOCH
-        and request.subscribed_topic_names is None
-        and request.subscribed_topic_regex is None
-        and request.rebalance_timeout_ms == _NOT_SAID
+        request.member_epoch == member.epoch
         and request.instance_id == member.instance_id
-        and request.rack_id is None
-        and request.server_assignor is None
         and member.classic is None
-        and member.client_id == caller.client_id
-        and member.client_host == caller.client_host
+        and member.client_id == client_id
+        and member.client_host == client_host
     )
 
 

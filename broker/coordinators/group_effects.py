@@ -79,4 +79,4 @@ _ANSWERS_TO_APPEND_ERRORS = {
 
 def append_error(code: ErrorCode) -> ErrorCode:
     """What a client is told when its group's records could not be written (`CoordinatorOperationExceptionHelper`)."""
-    return _ANSWERS_TO_APPEND_ERRORS.get(code, code)
+    return _ANSWERS_TO_APPEND_ERRORS.get(code, code) if code else code

@@ -103,7 +103,12 @@ class GroupOffsets:
     def _put(self, place: OffsetPlace, committed: CommittedOffset) -> None:
         """Keep the newer offset; a transaction may be committed after an offset that was written later than its own."""
         group_id, topic, partition = place
-        partitions = self._by_group.setdefault(group_id, {}).setdefault(topic, {})
+        topics = self._by_group.get(group_id)
+        if topics is None:
+            topics = self._by_group[group_id] = {}
+        partitions = topics.get(topic)
+        if partitions is None:
+            partitions = topics[topic] = {}
         known = partitions.get(partition)
         if known is None or known.record_offset <= committed.record_offset:
             partitions[partition] = committed

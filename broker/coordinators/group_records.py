@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ...protocol.primitives import Buffer
     from ...protocol.schema import Message
 
+# What a NamedTuple's own constructor ends in: 0.2 µs less for each commit.
+_new_tuple = tuple.__new__
 _PREFIX = struct.Struct(">h")
 _KEY_VERSION = 0
 CACHED_CHARS_MAX = 249
@@ -38,6 +40,7 @@ CACHED_CHARS_MAX = 249
 _OFFSET_HEAD = struct.Struct(">hqi")
 _OFFSET_TAIL = struct.Struct(">qB")
 _OFFSET_TAIL_WITH_TOPIC = struct.Struct(">qBBB16s")
+_OFFSET_WITHOUT_METADATA = struct.Struct(">hqiBqBBB16s")
 
 GROUP_METADATA_VERSION = 3
 """Group metadata is written in the highest version without tagged fields, as Kafka writes it."""
@@ -89,7 +92,7 @@ def group_tombstone(group_id: str) -> GroupRecord:
 def offset_commit_record(group_id: str, topic: str, partition: int, value: OffsetCommitValue) -> GroupRecord:
     """A committed offset; one with a time of expiry of its own has the version that can carry it."""
     version = OFFSET_COMMIT_VERSION if value.expire_timestamp < 0 else OFFSET_COMMIT_EXPIRING_VERSION
-    return GroupRecord(OffsetCommitKey(group=group_id, topic=topic, partition=partition), value, version)
+    return _new_tuple(GroupRecord, (_offset_key(group_id, topic, partition)[0], value, version))
 
 
 def offset_tombstone(group_id: str, topic: str, partition: int) -> GroupRecord:
@@ -101,7 +104,7 @@ def encode_record(record: GroupRecord) -> tuple[bytes, bytes | None]:
     """Return key and value as they stand in the log."""
     key, value, value_version = record
     if type(key) is OffsetCommitKey:
-        encoded_key = _encoded_offset_key(key.group, key.topic, key.partition)
+        encoded_key = _offset_key(key.group, key.topic, key.partition)[1]
         if value_version == OFFSET_COMMIT_VERSION and type(value) is OffsetCommitValue:
             return encoded_key, _encoded_offset(value)
     else:
@@ -115,22 +118,39 @@ def _encoded_key(key: GroupKey) -> bytes:
     return _PREFIX.pack(type(key).api_key) + encode(key, _KEY_VERSION)
 
 
-def _encoded_offset_key(group: str, topic: str, partition: int) -> bytes:
+def _offset_key(group: str, topic: str, partition: int) -> tuple[OffsetCommitKey, bytes]:
     if len(group) > CACHED_CHARS_MAX or len(topic) > CACHED_CHARS_MAX:
-        return _encoded_key(OffsetCommitKey(group=group, topic=topic, partition=partition))
+        return _new_offset_key(group, topic, partition)
     return cached_offset_key(group, topic, partition)
 
 
-# Groups commit the same partitions again and again: 0.2 µs to look up, 1.0 to encode.
+# Groups commit the same partitions again and again: 0.2 µs to look up, 2.0 to make and encode.
 @lru_cache(maxsize=4096)
-def cached_offset_key(group: str, topic: str, partition: int) -> bytes:
-    """The key of a committed offset; for names that are not long."""
-    return _encoded_key(OffsetCommitKey(group=group, topic=topic, partition=partition))
+def cached_offset_key(group: str, topic: str, partition: int) -> tuple[OffsetCommitKey, bytes]:
+    """The key of a committed offset, not to be changed, and as it stands in the log; for names that are not long."""
+    return _new_offset_key(group, topic, partition)
+
+
+def _new_offset_key(group: str, topic: str, partition: int) -> tuple[OffsetCommitKey, bytes]:
+    key = OffsetCommitKey(group=group, topic=topic, partition=partition)
+    return key, _encoded_key(key)
 
 
 def _encoded_offset(value: OffsetCommitValue) -> bytes:
     """A committed offset in the version that nearly all have, written by hand: 0.5 µs against 0.9 by its codec."""
-    metadata = value.metadata.encode() if value.metadata else b""
+    if not value.metadata and value.topic_id != ZERO_UUID:
+        return _OFFSET_WITHOUT_METADATA.pack(
+            OFFSET_COMMIT_VERSION,
+            value.offset,
+            value.leader_epoch,
+            1,
+            value.commit_timestamp,
+            1,
+            0,
+            len(ZERO_UUID),
+            value.topic_id,
+        )
+    metadata = value.metadata.encode()
     head = _OFFSET_HEAD.pack(OFFSET_COMMIT_VERSION, value.offset, value.leader_epoch)
     if value.topic_id == ZERO_UUID:
         tail = _OFFSET_TAIL.pack(value.commit_timestamp, 0)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..request import RequestContext
     from ..services import Services
 
-_FIRST_VERSION_WITH_TOPIC_IDS = 10
+FIRST_VERSION_WITH_TOPIC_IDS = 10
 _topic_answer = constructor_of(OffsetCommitResponseTopic)
 _partition_answer = constructor_of(OffsetCommitResponsePartition)
 
@@ -88,6 +88,6 @@ def _ask_group(
 def _image(topic: OffsetCommitRequestTopic, version: int, services: Services) -> tuple[TopicImage | None, ErrorCode]:
     """The topic, and what to answer where there is none."""
     image = services.metadata.image
-    if version >= _FIRST_VERSION_WITH_TOPIC_IDS:
+    if version >= FIRST_VERSION_WITH_TOPIC_IDS:
         return image.topics_by_id.get(topic.topic_id), ErrorCode.UNKNOWN_TOPIC_ID
     return image.topics_by_name.get(topic.name), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

@@ -8,12 +8,21 @@ Kept is only what was written as our own encoder writes it: then it is known whe
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from ...protocol.compiler import encode
+from ...protocol.headers import response_header_version
+
 if TYPE_CHECKING:
+    from ...protocol.schema import Message
     from ..request import ConnectionInfo, RequestContext
 
 K = TypeVar("K")
+
+LENGTH: Final = struct.Struct(">i")
+read_head: Final = struct.Struct(">ii").unpack_from
+"""The API's key and the version as one number, and the correlation id."""
 
 HEAD_BYTES: Final = 8
 """The API's key, the version and the correlation id, which stand before all that is compared."""
@@ -44,3 +53,24 @@ def keep(known: dict[bytes, K], key: bytes, value: K) -> None:
     if len(known) >= KNOWN_MAX:
         known.clear()
     known[key] = value
+
+
+class FixedAnswer:
+    """The frame of an answer in which nothing varies but the correlation id."""
+
+    __slots__ = ("_size", "_struct", "_tail")
+
+    def __init__(self, request: type[Message], response: Message, version: int) -> None:
+        header_tags = b"\0" if response_header_version(request, version) == 1 else b""
+        self._tail = header_tags + encode(response, version)
+        self._struct = struct.Struct(f">ii{len(self._tail)}s")
+        self._size = self._struct.size - LENGTH.size
+
+    def frame(self, correlation_id: int) -> bytes:
+        """The whole answer to one request."""
+        return self._struct.pack(self._size, correlation_id, self._tail)
+
+
+def head_of(context: RequestContext) -> int:
+    """The API's key and the version as `read_head` reads them."""
+    return context.api_key << 16 | context.api_version

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from ..clock import Clock
     from ..config.broker_config import BrokerConfig
+    from ..coordinators.consumer_settings import GroupIntervals
     from ..coordinators.group_context import Group
     from ..coordinators.group_effects import Effect
     from ..coordinators.group_records import GroupRecord
@@ -241,6 +242,18 @@ class GroupCoordinators(MetadataListener):
         self._run_for(hosted, request.group_id, outcome)
         return deferred if deferred.response is None else deferred.response
 
+    def quiet_heartbeat(
+        self, hosted: HostedShard, request: ConsumerGroupHeartbeatRequest, client_id: str | None, peer_host: str
+    ) -> GroupIntervals | None:
+        """Stay in a consumer group that has no news, as `consumer_heartbeat` does; None, and nothing done, otherwise.
+
+        The request says nothing, and `consumer_request.check` lets it through.
+        """
+        intervals = hosted.shard.quiet_heartbeat(request, client_id or "", _client_host(peer_host), self._now())
+        if intervals is not None:
+            self._arm_group(hosted, request.group_id)
+        return intervals
+
     def join(
         self, hosted: HostedShard, request: JoinGroupRequest, context: RequestContext
     ) -> JoinGroupResponse | Deferred[JoinGroupResponse]:
@@ -275,17 +288,19 @@ class GroupCoordinators(MetadataListener):
         self, hosted: HostedShard, request: OffsetCommitRequest, commits: list[OffsetToCommit], api_version: int
     ) -> ErrorCode:
         """Keep offsets of partitions that exist; without any, only ask whether the group would take them."""
-        code, records = hosted.shard.commit(request, commits, api_version, self._now())
+        now = self._now()
+        code, records = hosted.shard.commit(request, commits, api_version, now)
         self._arm_group(hosted, request.group_id)
-        return code or self.write(hosted, records)
+        return code or append_error(self._append(hosted, records, now.wall_ms))
 
     def commit_in_transaction(
         self, hosted: HostedShard, request: TxnOffsetCommitRequest, commits: list[OffsetToCommit]
     ) -> ErrorCode:
         """Keep offsets of partitions that exist for when the producer's transaction is committed."""
-        decision = hosted.shard.commit_in_transaction(request, commits, self._now())
+        now = self._now()
+        decision = hosted.shard.commit_in_transaction(request, commits, now)
         producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-        return decision.code or append_error(self._append(hosted, decision.records, producer))
+        return decision.code or append_error(self._append(hosted, decision.records, now.wall_ms, producer))
 
     def end_transaction(self, partition_index: int, producer_id: int, *, is_commit: bool) -> None:
         """A marker was written to a partition of `__consumer_offsets`: its pending offsets hold now, or never will.
@@ -297,8 +312,7 @@ class GroupCoordinators(MetadataListener):
 
     def write(self, hosted: HostedShard, records: tuple[GroupRecord, ...]) -> ErrorCode:
         """Append and replay what was decided; NONE, or what the client is told when it cannot be written."""
-        code = self._append(hosted, records)
-        return append_error(code) if code else code
+        return append_error(self._append(hosted, records, self._clock.now_ms()))
 
     # Effects
 
@@ -313,8 +327,7 @@ class GroupCoordinators(MetadataListener):
 
     def _new_caller(self, context: RequestContext) -> Caller:
         self._next_waiter += 1
-        # Java prints an address with a slash in front, and so do Kafka's tools.
-        host = f"/{context.connection.peer_host}"
+        host = _client_host(context.connection.peer_host)
         return Caller(self._next_waiter, context.api_version, context.client_id or "", host)
 
     def _park(self, waiter: int, deferred: Deferred[Any], context: RequestContext) -> None:
@@ -356,16 +369,20 @@ class GroupCoordinators(MetadataListener):
         log.when_committed(told)
 
     def _carry_out(self, hosted: HostedShard, effect: Append) -> list[Effect]:
-        code = self._append(hosted, effect.records)
+        code = self._append(hosted, effect.records, self._clock.now_ms())
         return effect.written() if code is ErrorCode.NONE else effect.refused(code)
 
     def _append(
-        self, hosted: HostedShard, records: tuple[GroupRecord, ...], producer: ProducerIdAndEpoch | None = None
+        self,
+        hosted: HostedShard,
+        records: tuple[GroupRecord, ...],
+        now_ms: int,
+        producer: ProducerIdAndEpoch | None = None,
     ) -> ErrorCode:
         if not records:
             return _NONE
         try:
-            base_offset = hosted.log.append(records, self._clock.now_ms(), producer)
+            base_offset = hosted.log.append(records, now_ms, producer)
         except AppendError as error:
             logger.error("%s does not take a group's records: %s", hosted.log.partition.name, error.message)
             return error.code
@@ -419,6 +436,11 @@ class GroupCoordinators(MetadataListener):
         for hosted in self._hosted:
             self._run(hosted, hosted.shard.clean_up(now))
         self._schedule_clean_up()
+
+
+def _client_host(peer_host: str) -> str:
+    """As Java prints an address, with a slash in front; so do Kafka's tools."""
+    return f"/{peer_host}"
 
 
 def _refusal_instead(reply: Reply) -> Reply:

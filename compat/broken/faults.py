@@ -88,9 +88,8 @@ FAULTS = (
     Fault(
         "a heartbeat does not tell of a rebalance",
         "broker/coordinators/classic_sync.py",
-        "    if group.state is ClassicGroupState.PREPARING_REBALANCE:\n        return ErrorCode.REBALANCE_IN_PROGRESS\n"
-        "    return ErrorCode.NONE",
-        "    return ErrorCode.NONE",
+        "    if group.state is _PREPARING:\n        return ErrorCode.REBALANCE_IN_PROGRESS\n    return _NONE",
+        "    return _NONE",
         "groups/a_rebalance_of_two",
     ),
     Fault(

@@ -137,7 +137,7 @@ MUTANTS = (
     ),
     Mutant(
         "the usual heartbeat does not extend the session",
-        "broker.coordinators.consumer_heartbeat:_quiet",
+        "broker.coordinators.consumer_heartbeat:extend_quietly",
         "group.deadlines.extend_session(",
         "(lambda *_: None)(",
         consumer_groups,

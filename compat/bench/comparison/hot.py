@@ -20,6 +20,7 @@ from ottla.broker.handlers import produce as produce_handler
 from ottla.broker.request import Deferred, RequestContext
 from ottla.protocol.compiler import decode, encode_parts
 from ottla.protocol.headers import read_request_head
+from ottla.protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from ottla.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from ottla.protocol.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
 from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest
@@ -52,13 +53,13 @@ if TYPE_CHECKING:
     from ottla.broker.services import Services
     from ottla.protocol.schema import Message
 
-TOPIC, GROUP = "hot", "hot-group"
+TOPIC, GROUP, CONSUMER_GROUP = "hot", "hot-group", "hot-consumers"
 _LENGTH_BYTES = 4
 _BATCH_RECORDS, _RECORD_BYTES = 150, 100
 _BUFFER_BYTES = 1 << 18
 _STAMPED_BYTES = 16
 _CREATE_VERSION, _FIND_VERSION, _JOIN_VERSION, _SYNC_VERSION = 5, 3, 4, 3
-_HEARTBEAT_VERSION, _COMMIT_VERSION = 4, 8
+_HEARTBEAT_VERSION, _CONSUMER_HEARTBEAT_VERSION, _COMMIT_VERSION = 4, 1, 8
 _SESSION_TIMEOUT_MS = 300_000
 
 
@@ -291,4 +292,22 @@ async def _group_calls(ends: _Ends) -> dict[str, Callable[[], object]]:
     return {
         "dispatch Heartbeat": ends.dispatched(wire.frame_of(heartbeat, _HEARTBEAT_VERSION)),
         "dispatch OffsetCommit": ends.dispatched(wire.frame_of(commit, _COMMIT_VERSION)),
+        "connection: Heartbeat": ends.received(wire.frame_of(heartbeat, _HEARTBEAT_VERSION)),
+        "connection: OffsetCommit": ends.received(wire.frame_of(commit, _COMMIT_VERSION)),
+        "connection: ConsumerGroupHeartbeat": await _consumer_heartbeat(ends),
     }
+
+
+async def _consumer_heartbeat(ends: _Ends) -> Callable[[], object]:
+    """A heartbeat that says nothing new, of the one member of a consumer group."""
+    joining = ConsumerGroupHeartbeatRequest(
+        group_id=CONSUMER_GROUP,
+        member_id="m",
+        rebalance_timeout_ms=_SESSION_TIMEOUT_MS,
+        subscribed_topic_names=[TOPIC],
+        topic_partitions=[],
+    )
+    joined = await ends.ask(joining, _CONSUMER_HEARTBEAT_VERSION)
+    heartbeat = ConsumerGroupHeartbeatRequest(group_id=CONSUMER_GROUP, member_id="m", member_epoch=joined.member_epoch)
+    assert not (await ends.ask(heartbeat, _CONSUMER_HEARTBEAT_VERSION)).error_code
+    return ends.received(wire.frame_of(heartbeat, _CONSUMER_HEARTBEAT_VERSION))
