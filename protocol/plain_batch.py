@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _UNCOVERED = struct.Struct(">qiibI")
 _COVERED = struct.Struct(">hiqqqhii")
 _LENGTH_OVERHEAD = ATTRIBUTES_POSITION - LOG_OVERHEAD_BYTES
+_NULL_LENGTH = varint(-1)
 # What a NamedTuple's own constructor ends in; without its keyword handling.
 _new_tuple = tuple.__new__
 
@@ -42,23 +43,37 @@ def build_plain_batch(
     Its base offset is 0 and its leader epoch -1 until a log stamps them.
     """
     count = len(entries)
-    fields = attributes, count - 1, timestamp_ms, timestamp_ms, producer_id, producer_epoch, base_sequence, count
     if count == 1:  # as nearly always
-        records = _record(0, *entries[0])
+        records = plain_record(*entries[0])
     else:
-        records = b"".join([_record(delta, key, value) for delta, (key, value) in enumerate(entries)])
+        records = b"".join([plain_record(key, value, delta) for delta, (key, value) in enumerate(entries)])
+    return wrap_plain_records(records, count, timestamp_ms, attributes, producer_id, producer_epoch, base_sequence)
+
+
+def wrap_plain_records(
+    records: bytes,
+    count: int,
+    timestamp_ms: int,
+    attributes: int,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+) -> tuple[bytearray, BatchHeader]:
+    """The same for `plain_record`s that stand one behind the other already."""
+    fields = attributes, count - 1, timestamp_ms, timestamp_ms, producer_id, producer_epoch, base_sequence, count
     covered = _COVERED.pack(*fields) + records
-    crc = crc32c(covered)
-    head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc
-    data = bytearray(_UNCOVERED.pack(*head))
-    data += covered
-    return data, _new_tuple(BatchHeader, head + fields)
+    head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc32c(covered)
+    return bytearray(_UNCOVERED.pack(*head) + covered), _new_tuple(BatchHeader, head + fields)
 
 
-def _record(delta: int, key: bytes, value: bytes | None) -> bytes:
+def plain_record(key: bytes, value: bytes | None, delta: int = 0) -> bytes:
     """One record: no attributes, no time of its own, no headers."""
+    place = varint(delta)
+    key_length = varint(len(key))
     if value is None:
-        body = b"\0\0%b%b%b\1\0" % (varint(delta), varint(len(key)), key)
+        value, value_length = b"", _NULL_LENGTH
     else:
-        body = b"\0\0%b%b%b%b%b\0" % (varint(delta), varint(len(key)), key, varint(len(value)), value)
-    return varint(len(body)) + body
+        value_length = varint(len(value))
+    # Attributes and time are one byte each, and so is the count of headers.
+    size = len(place) + len(key_length) + len(key) + len(value_length) + len(value) + 3
+    return b"".join((varint(size), b"\0\0", place, key_length, key, value_length, value, b"\0"))
