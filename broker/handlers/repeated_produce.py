@@ -6,8 +6,8 @@ which only offsets and the log append time change. The batch goes the way of all
 In a transaction the coordinator is asked as for all others (`refused_batches`).
 What is not exactly like this is left to `produce.handle`: acks 0, several partitions, waiting for the disk or for the
 transaction before, what the coordinator refuses.
-That leaves 8 µs of 20 for all that is done between receiving and sending one small batch; in a transaction 82,000
-instructions of 184,000.
+That leaves 8 µs of 20 for all that is done between receiving and sending one small batch; in an open transaction
+86,000 instructions of 184,000.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ _LENGTH: Final = struct.Struct(">i")
 # Behind the batch: the partition, the topic and the request have no tagged fields.
 _NO_TAGS: Final = b"\0\0\0"
 _ATTRIBUTES: Final = ATTRIBUTES_POSITION + 1
+_read_producer = struct.Struct(">43xqh").unpack_from
 _OFFSETS: Final = struct.Struct(">qqq")
 _PROBE: Final = (0x0123456789ABCDEF, 0x123456789ABCDEF0, 0x23456789ABCDEF01)
 
@@ -187,9 +188,12 @@ class RepeatedProduces(Repeated):
     def _may_take(self, partition: Partition, records: memoryview, known: KnownProduce) -> bool:
         """Whether the coordinator has nothing against a batch, and what it wrote for it need not wait for the disk.
 
-        If not, it is asked again by the handler, which then is told the same.
+        It is not asked where the producer has a transaction open. If not, the handler asks again and is told the same.
         """
         assert known.transactional_id is not None
+        producer_id, epoch = _read_producer(records)
+        if partition.offline_reason is None and partition.log.producers.has_ongoing_txn(producer_id, epoch):
+            return True
         if refused_batches([(partition, records)], known.transactional_id, known.support, self._services):
             return False
         return not self._commits.pending
@@ -214,4 +218,4 @@ def _batch(frame: memoryview, position: int, version: int) -> memoryview | None:
         if end != len(frame):
             return None
     records = frame[position:end]
-    return records if len(records) > _ATTRIBUTES else None
+    return records if len(records) >= HEADER_BYTES else None

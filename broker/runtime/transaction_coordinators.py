@@ -18,7 +18,7 @@ from ...storage.append import AppendError
 from ..coordinators.group_effects import append_error
 from ..coordinators.transaction_decision import Answer, Decision
 from ..coordinators.transaction_shard import TransactionShard
-from ..coordinators.transaction_state import FLEXIBLE_RECORDS_SINCE
+from ..coordinators.transaction_state import FLEXIBLE_RECORDS_SINCE, PREPARED
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.refusal import Refused
 from ..metadata.topic_names import TRANSACTION_STATE_TOPIC
@@ -289,9 +289,9 @@ class TransactionCoordinators(MetadataListener):
         if code is not _NONE:
             hosted.shard.forget(decision)
             return code
-        for record in records:
-            if record.metadata is not None and record.metadata.state.is_prepared:
-                self._complete_when_committed(hosted, record.transactional_id)
+        for transactional_id, metadata in records:
+            if metadata is not None and metadata.state in PREPARED:
+                self._complete_when_committed(hosted, transactional_id)
         return code
 
     def _append(
