@@ -102,6 +102,7 @@ from .handlers import (
 from .handlers.repeated_commit import RepeatedCommits
 from .handlers.repeated_heartbeat import RepeatedConsumerHeartbeats, RepeatedHeartbeats
 from .handlers.repeated_produce import RepeatedProduces
+from .handlers.repeated_transactions import RepeatedAdds, RepeatedEnds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,9 +147,9 @@ APIS: Final[dict[int, Api]] = {
         Api(ApiKey.DELETE_RECORDS, 0, 2, DeleteRecordsRequest, delete_records.handle),
         Api(ApiKey.INIT_PRODUCER_ID, 0, 5, InitProducerIdRequest, init_producer_id.handle),
         Api(ApiKey.OFFSET_FOR_LEADER_EPOCH, 2, 4, OffsetForLeaderEpochRequest, offset_for_leader_epoch.handle),
-        Api(ApiKey.ADD_PARTITIONS_TO_TXN, 0, 5, AddPartitionsToTxnRequest, add_partitions_to_txn.handle),
+        Api(ApiKey.ADD_PARTITIONS_TO_TXN, 0, 5, AddPartitionsToTxnRequest, add_partitions_to_txn.handle, RepeatedAdds),
         Api(ApiKey.ADD_OFFSETS_TO_TXN, 0, 4, AddOffsetsToTxnRequest, add_offsets_to_txn.handle),
-        Api(ApiKey.END_TXN, 0, 5, EndTxnRequest, end_txn.handle),
+        Api(ApiKey.END_TXN, 0, 5, EndTxnRequest, end_txn.handle, RepeatedEnds),
         Api(ApiKey.WRITE_TXN_MARKERS, 1, 2, WriteTxnMarkersRequest, write_txn_markers.handle),
         Api(ApiKey.TXN_OFFSET_COMMIT, 0, 5, TxnOffsetCommitRequest, txn_offset_commit.handle),
         Api(ApiKey.DESCRIBE_CONFIGS, 1, 4, DescribeConfigsRequest, describe_configs.handle),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .compiler import encode
 from .errors import ProtocolError
-from .plain_batch import build_plain_batch
+from .plain_batch import plain_record, wrap_plain_records
 from .record_batch import CONTROL_BIT, TRANSACTIONAL_BIT, stamp
 from .records import Record, build_batch
 from .schema import Message, Struct, array, int16, int32, int64, string, uint16, uuid
@@ -113,19 +114,21 @@ _ABORT_KEY = control_key(ControlRecordType.ABORT)
 # EndTxnMarker: its version, then its one field. A marker is written for each partition of each transaction.
 _END_TXN_VALUE = struct.Struct(">hi")
 _END_TXN_VERSION = 0
+_END_TXN_ATTRIBUTES = TRANSACTIONAL_BIT | CONTROL_BIT
 
 
 def build_end_txn_batch(
     *, commit: bool, producer_id: int, producer_epoch: int, coordinator_epoch: int, timestamp_ms: int
 ) -> tuple[bytearray, BatchHeader]:
     """The batch that ends a producer's transaction in one partition, whose log will stamp it, and its header."""
-    return build_plain_batch(
-        [(_COMMIT_KEY if commit else _ABORT_KEY, _END_TXN_VALUE.pack(_END_TXN_VERSION, coordinator_epoch))],
-        timestamp_ms,
-        attributes=TRANSACTIONAL_BIT | CONTROL_BIT,
-        producer_id=producer_id,
-        producer_epoch=producer_epoch,
-    )
+    record = _end_txn_record(commit, coordinator_epoch)
+    return wrap_plain_records(record, 1, timestamp_ms, _END_TXN_ATTRIBUTES, producer_id, producer_epoch)
+
+
+# A coordinator's markers differ in what stands around their record: 0.1 µs to look up, 1.5 to build.
+@lru_cache(maxsize=64)
+def _end_txn_record(commit: bool, coordinator_epoch: int) -> bytes:
+    return plain_record(_COMMIT_KEY if commit else _ABORT_KEY, _END_TXN_VALUE.pack(_END_TXN_VERSION, coordinator_epoch))
 
 
 def end_txn_batch(

@@ -24,6 +24,7 @@ _COVERED = struct.Struct(">hiqqqhii")
 _LENGTH_OVERHEAD = ATTRIBUTES_POSITION - LOG_OVERHEAD_BYTES
 # Of key and value together: the lengths of a record with so many are all found in a table.
 _SMALL_BYTES = len(SMALL_VARINTS) - 16
+_NULL_LENGTH = varint(-1)
 # What a NamedTuple's own constructor ends in; without its keyword handling.
 _new_tuple = tuple.__new__
 
@@ -44,25 +45,41 @@ def build_plain_batch(
     Its base offset is 0 and its leader epoch -1 until a log stamps them.
     """
     count = len(entries)
-    fields = attributes, count - 1, timestamp_ms, timestamp_ms, producer_id, producer_epoch, base_sequence, count
     if count == 1:  # as nearly always
-        records = _record(0, *entries[0])
+        records = plain_record(*entries[0])
     else:
-        records = b"".join([_record(delta, key, value) for delta, (key, value) in enumerate(entries)])
+        records = b"".join([plain_record(key, value, delta) for delta, (key, value) in enumerate(entries)])
+    return wrap_plain_records(records, count, timestamp_ms, attributes, producer_id, producer_epoch, base_sequence)
+
+
+def wrap_plain_records(
+    records: bytes,
+    count: int,
+    timestamp_ms: int,
+    attributes: int,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+) -> tuple[bytearray, BatchHeader]:
+    """The same for `plain_record`s that stand one behind the other already."""
+    fields = attributes, count - 1, timestamp_ms, timestamp_ms, producer_id, producer_epoch, base_sequence, count
     covered = _COVERED.pack(*fields) + records
-    crc = crc32c(covered)
-    head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc
+    head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc32c(covered)
     return bytearray(_UNCOVERED.pack(*head) + covered), _new_tuple(BatchHeader, head + fields)
 
 
-def _record(delta: int, key: bytes, value: bytes | None) -> bytes:
+def plain_record(key: bytes, value: bytes | None, delta: int = 0) -> bytes:
     """One record: no attributes, no time of its own, no headers."""
     if value is not None and not delta and len(key) + len(value) < _SMALL_BYTES:  # as nearly always
         key_length, value_length = SMALL_VARINTS[len(key)], SMALL_VARINTS[len(value)]
         body = b"".join((b"\0\0\0", key_length, key, value_length, value, b"\0"))
         return SMALL_VARINTS[len(body)] + body
+    place = varint(delta)
+    key_length = varint(len(key))
     if value is None:
-        body = b"\0\0%b%b%b\1\0" % (varint(delta), varint(len(key)), key)
+        value, value_length = b"", _NULL_LENGTH
     else:
-        body = b"\0\0%b%b%b%b%b\0" % (varint(delta), varint(len(key)), key, varint(len(value)), value)
-    return varint(len(body)) + body
+        value_length = varint(len(value))
+    # Attributes and time are one byte each, and so is the count of headers.
+    size = len(place) + len(key_length) + len(key) + len(value_length) + len(value) + 3
+    return b"".join((varint(size), b"\0\0", place, key_length, key, value_length, value, b"\0"))

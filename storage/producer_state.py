@@ -168,11 +168,11 @@ class ProducerState:
                 ErrorCode.INVALID_PRODUCER_EPOCH,
                 f"Epoch of producer {producer_id} is {epoch}, which is smaller than the last seen epoch {entry.epoch}",
             )
-        if self.has_ongoing_txn(producer_id, epoch):
+        if entry is not None and entry.txn_first_offset >= 0 and entry.epoch == epoch:
             return False
         known = self._verifications.get(producer_id)
         if known is None:
-            known = Verification(epoch, sequence, supports_epoch_bump, now_ms)
+            known = _new_tuple(Verification, (epoch, sequence, supports_epoch_bump, now_ms))
         elif epoch > known.epoch or (epoch == known.epoch and sequence < known.lowest_sequence):
             known = known._replace(epoch=epoch, lowest_sequence=sequence)
         self._verifications[producer_id] = known

@@ -6,7 +6,7 @@ to. While there is such a state nothing else is decided on it (CONCURRENT_TRANSA
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...protocol.errors import ErrorCode
 from .transaction_metadata import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
@@ -30,6 +30,10 @@ class Decision(NamedTuple):
 
     answer: Answer
     records: tuple[TransactionRecord, ...] = ()
+
+
+DONE: Final = Answer()
+"""What a client is told whose request is done, and that is not told of a new epoch."""
 
 
 def refused(code: ErrorCode) -> Decision:

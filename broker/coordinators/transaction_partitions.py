@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
-from .transaction_decision import Answer, Decision, refused
+from .transaction_decision import DONE, Decision, refused
 from .transaction_records import record_of
-from .transaction_state import TransactionState
+from .transaction_state import PREPARED, TransactionState
 
 if TYPE_CHECKING:
     from .transaction_decision import Transaction
@@ -40,10 +40,10 @@ def add_partitions(
         return refused(code)
     metadata = transaction.metadata
     if metadata.state is _ONGOING and partitions <= metadata.partitions:
-        return Decision(Answer())
+        return Decision(DONE)
     joined = metadata.with_partitions(partitions, transaction_version, now_ms)
     transaction.pending_state = joined.state
-    return Decision(Answer(), (record_of(joined),))
+    return Decision(DONE, (record_of(joined),))
 
 
 def verify_partitions(
@@ -65,6 +65,6 @@ def _check(transaction: Transaction, producer_id: int, producer_epoch: int) -> E
         return ErrorCode.INVALID_PRODUCER_ID_MAPPING
     if metadata.producer_epoch != producer_epoch:
         return ErrorCode.PRODUCER_FENCED
-    if metadata.state.is_prepared:
+    if metadata.state in PREPARED:
         return ErrorCode.CONCURRENT_TRANSACTIONS
     return _NONE

@@ -12,7 +12,7 @@ from . import transaction_end, transaction_init, transaction_partitions
 from .transaction_decision import Answer, Decision, Transaction
 from .transaction_metadata import TransactionMetadata
 from .transaction_records import TransactionRecord, record_of
-from .transaction_state import TransactionState
+from .transaction_state import PREPARED, TransactionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,21 +57,22 @@ class TransactionShard:
 
     def replay(self, record: TransactionRecord) -> None:
         """Take over one record, from the log or just written to it: the only place where what lasts changes."""
-        metadata = record.metadata
+        transactional_id, metadata = record
         if metadata is None:
-            self.transactions.pop(record.transactional_id, None)
-            self._open.pop(record.transactional_id, None)
+            self.transactions.pop(transactional_id, None)
+            self._open.pop(transactional_id, None)
             return
-        transaction = self.transactions.get(record.transactional_id)
+        transaction = self.transactions.get(transactional_id)
         if transaction is None:
-            transaction = self.transactions[record.transactional_id] = Transaction(metadata)
+            transaction = self.transactions[transactional_id] = Transaction(metadata)
         transaction.metadata = metadata
         transaction.pending_state = None
-        transaction.markers_left = set(metadata.partitions) if metadata.state.is_prepared else set()
-        if metadata.state is _ONGOING:
-            self._open[record.transactional_id] = transaction
+        state = metadata.state
+        transaction.markers_left = set(metadata.partitions) if state in PREPARED else set()
+        if state is _ONGOING:
+            self._open[transactional_id] = transaction
         else:
-            self._open.pop(record.transactional_id, None)
+            self._open.pop(transactional_id, None)
 
     def forget(self, decision: Decision) -> None:
         """The records of a decision could not be written: it was never taken."""
@@ -163,11 +164,14 @@ class TransactionShard:
         Until the record is replayed the transaction takes no requests.
         """
         transaction = self.transactions.get(transactional_id)
-        if transaction is None or transaction.pending_state is not None or not transaction.metadata.state.is_prepared:
+        if transaction is None or transaction.pending_state is not None:
             return None
-        completed = transaction.metadata.completed(now_ms)
+        metadata = transaction.metadata
+        if metadata.state not in PREPARED:
+            return None
+        completed = metadata.completed(now_ms)
         transaction.pending_state = completed.state
-        return Completion(transaction.metadata, record_of(completed))
+        return Completion(metadata, record_of(completed))
 
     def marker_written(self, transactional_id: str, partition: TopicPartition) -> None:
         """One partition has its marker, or is gone."""

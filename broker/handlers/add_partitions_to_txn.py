@@ -24,7 +24,9 @@ from ..coordinators.transaction_state import EPOCH_BUMPS_SINCE
 from ..metadata.topic_names import is_internal
 
 if TYPE_CHECKING:
-    from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
+    from collections.abc import Mapping
+
+    from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest, AddPartitionsToTxnTopic
     from ..coordinators.transaction_metadata import TopicPartition
     from ..request import RequestContext
     from ..services import Services
@@ -47,28 +49,41 @@ def handle(
         producer_epoch=request.v3_and_below_producer_epoch,
         topics=request.v3_and_below_topics,
     )
-    result = _result(only, version, services)
-    return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=result.topic_results)
+    return answered(request, _codes(only, version, services))
+
+
+def answered(
+    request: AddPartitionsToTxnRequest, codes: Mapping[TopicPartition, ErrorCode]
+) -> AddPartitionsToTxnResponse:
+    """The answer to a request of one transaction."""
+    return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=_results(request.v3_and_below_topics, codes))
 
 
 def _result(transaction: AddPartitionsToTxnTransaction, version: int, services: Services) -> AddPartitionsToTxnResult:
-    partitions = [(topic.name, index) for topic in transaction.topics for index in topic.partitions]
-    codes = _codes(transaction, partitions, version, services)
+    codes = _codes(transaction, version, services)
     return AddPartitionsToTxnResult(
-        transactional_id=transaction.transactional_id,
-        topic_results=[
-            AddPartitionsToTxnTopicResult(
-                name=topic.name,
-                results_by_partition=[
-                    AddPartitionsToTxnPartitionResult(
-                        partition_index=index, partition_error_code=codes[topic.name, index]
-                    )
-                    for index in topic.partitions
-                ],
-            )
-            for topic in transaction.topics
-        ],
+        transactional_id=transaction.transactional_id, topic_results=_results(transaction.topics, codes)
     )
+
+
+def _results(
+    topics: list[AddPartitionsToTxnTopic], codes: Mapping[TopicPartition, ErrorCode]
+) -> list[AddPartitionsToTxnTopicResult]:
+    return [
+        AddPartitionsToTxnTopicResult(
+            name=topic.name,
+            results_by_partition=[
+                AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=codes[topic.name, index])
+                for index in topic.partitions
+            ],
+        )
+        for topic in topics
+    ]
+
+
+def names_internal_topic(request: AddPartitionsToTxnRequest) -> bool:
+    """Whether a request of one transaction names a topic that clients cannot add."""
+    return any(is_internal(topic.name) for topic in request.v3_and_below_topics)
 
 
 def _problem_with(partition: TopicPartition, version: int, services: Services) -> ErrorCode:
@@ -80,8 +95,9 @@ def _problem_with(partition: TopicPartition, version: int, services: Services) -
 
 
 def _codes(
-    transaction: AddPartitionsToTxnTransaction, partitions: list[TopicPartition], version: int, services: Services
+    transaction: AddPartitionsToTxnTransaction, version: int, services: Services
 ) -> dict[TopicPartition, ErrorCode]:
+    partitions = [(topic.name, index) for topic in transaction.topics for index in topic.partitions]
     problems = {partition: _problem_with(partition, version, services) for partition in partitions}
     if any(problems.values()):
         return {partition: problem or ErrorCode.OPERATION_NOT_ATTEMPTED for partition, problem in problems.items()}
@@ -89,9 +105,20 @@ def _codes(
     wanted = frozenset(partitions)
     if transaction.verify_only:
         return services.transactions.verify_partitions(transaction.transactional_id, producer, wanted)
+    return dict.fromkeys(partitions, add(transaction.transactional_id, producer, wanted, version, services))
+
+
+def add(
+    transactional_id: str,
+    producer: ProducerIdAndEpoch,
+    partitions: frozenset[TopicPartition],
+    version: int,
+    services: Services,
+) -> ErrorCode:
+    """What the coordinator says to a request of this version, as its client knows it."""
     # Who batches is a broker that adds partitions for a client of transaction version 2.
     transaction_version = EPOCH_BUMPS_SINCE if version >= _FIRST_BATCHED_VERSION else 0
-    code = services.transactions.add_partitions(transaction.transactional_id, producer, wanted, transaction_version)
-    if code is ErrorCode.PRODUCER_FENCED and version < _FIRST_VERSION_WITH_PRODUCER_FENCED:
-        code = ErrorCode.INVALID_PRODUCER_EPOCH
-    return dict.fromkeys(partitions, code)
+    code = services.transactions.add_partitions(transactional_id, producer, partitions, transaction_version)
+    if version < _FIRST_VERSION_WITH_PRODUCER_FENCED and code is ErrorCode.PRODUCER_FENCED:
+        return ErrorCode.INVALID_PRODUCER_EPOCH
+    return code

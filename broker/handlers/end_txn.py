@@ -18,6 +18,7 @@ from ..coordinators.transaction_state import EPOCH_BUMPS_SINCE
 
 if TYPE_CHECKING:
     from ...protocol.messages.end_txn import EndTxnRequest
+    from ..coordinators.transaction_decision import Answer
     from ..request import RequestContext
     from ..services import Services
 
@@ -27,14 +28,19 @@ _FIRST_VERSION_WITH_NEW_EPOCH = 5
 
 def handle(request: EndTxnRequest, context: RequestContext, services: Services) -> EndTxnResponse:
     """Decide how the transaction ends."""
-    version = context.api_version
-    answer = services.transactions.end_transaction(
-        request.transactional_id,
-        ProducerIdAndEpoch(request.producer_id, request.producer_epoch),
-        EPOCH_BUMPS_SINCE if version >= _FIRST_VERSION_WITH_NEW_EPOCH else 0,
-        is_commit=request.committed,
+    producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+    code, producer_id, epoch = end(
+        request.transactional_id, producer, context.api_version, services, is_commit=request.committed
     )
-    code = answer.code
-    if code is ErrorCode.PRODUCER_FENCED and version < _FIRST_VERSION_WITH_PRODUCER_FENCED:
-        code = ErrorCode.INVALID_PRODUCER_EPOCH
-    return EndTxnResponse(error_code=code, producer_id=answer.producer_id, producer_epoch=answer.producer_epoch)
+    return EndTxnResponse(error_code=code, producer_id=producer_id, producer_epoch=epoch)
+
+
+def end(
+    transactional_id: str, producer: ProducerIdAndEpoch, version: int, services: Services, *, is_commit: bool
+) -> Answer:
+    """What the coordinator says to a request of this version, as its client knows it."""
+    transaction_version = EPOCH_BUMPS_SINCE if version >= _FIRST_VERSION_WITH_NEW_EPOCH else 0
+    answer = services.transactions.end_transaction(transactional_id, producer, transaction_version, is_commit=is_commit)
+    if version < _FIRST_VERSION_WITH_PRODUCER_FENCED and answer.code is ErrorCode.PRODUCER_FENCED:
+        return answer._replace(code=ErrorCode.INVALID_PRODUCER_EPOCH)
+    return answer

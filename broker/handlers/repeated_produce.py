@@ -3,8 +3,11 @@
 A producer asks the same of the same partition time after time: only the correlation id and the batch differ. The first
 such request is read as every other; what stands around its batch is then known by its bytes, and so is the answer, in
 which only offsets and the log append time change. The batch goes the way of all others (`Partition.append_quietly`).
-What is not exactly like this is left to `produce.handle`: transactions, acks 0, several partitions, waiting for the
-disk. That leaves 8 µs of 20 for all that is done between receiving and sending one small batch.
+In a transaction the coordinator is asked as for all others (`refused_batches`).
+What is not exactly like this is left to `produce.handle`: acks 0, several partitions, waiting for the disk or for the
+transaction before, what the coordinator refuses.
+That leaves 8 µs of 20 for all that is done between receiving and sending one small batch; in an open transaction
+86,000 instructions of 184,000.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from ...storage.append import AppendError
 from ...storage.log_config import MAX_LONG
 from ..metadata.topic_names import is_internal
 from ..runtime.long_poll import partition_grew
+from ..runtime.transaction_verification import produce_support, refused_batches
 from .produce import ACKS_ANSWERED, rejected
 from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, Repeated, keep
 
@@ -47,6 +51,7 @@ _LENGTH: Final = struct.Struct(">i")
 # Behind the batch: the partition, the topic and the request have no tagged fields.
 _NO_TAGS: Final = b"\0\0\0"
 _ATTRIBUTES: Final = ATTRIBUTES_POSITION + 1
+_read_producer = struct.Struct(">43xqh").unpack_from
 _OFFSETS: Final = struct.Struct(">qqq")
 _PROBE: Final = (0x0123456789ABCDEF, 0x123456789ABCDEF0, 0x23456789ABCDEF01)
 
@@ -57,13 +62,28 @@ assert _PRODUCE == 0
 class KnownProduce:
     """A partition that is produced to in one way, and the frame of its answers."""
 
-    __slots__ = ("_head", "_size", "_struct", "_tail", "by_id", "client_id", "index", "topic", "topic_id", "version")
+    __slots__ = (
+        "_head",
+        "_size",
+        "_struct",
+        "_tail",
+        "by_id",
+        "client_id",
+        "index",
+        "support",
+        "topic",
+        "topic_id",
+        "transactional_id",
+        "version",
+    )
 
     def __init__(self, request: ProduceRequest, context: RequestContext) -> None:
         topic = request.topic_data[0]
         self.version = context.api_version
         self.client_id = context.client_id
         self.by_id = self.version >= _BY_ID_FROM
+        self.transactional_id = request.transactional_id
+        self.support = produce_support(self.version)
         self.topic = topic.name
         self.topic_id = topic.topic_id
         self.index = topic.partition_data[0].index
@@ -99,6 +119,8 @@ class RepeatedProduces(Repeated):
     """Every request that may be repeated, by all its bytes before the batch but the correlation id."""
 
     def __init__(self, services: Services) -> None:
+        self._services = services
+        self._commits = services.commits
         self._partitions = services.partitions
         self._clock = services.clock
         self._known: dict[bytes, KnownProduce] = {}
@@ -118,6 +140,11 @@ class RepeatedProduces(Repeated):
         partition = self._partition(known)
         if records is None or partition is None or partition.log.config.flush_messages != MAX_LONG:
             return None
+        if known.transactional_id is None:
+            if records[_ATTRIBUTES] & TRANSACTIONAL_BIT:
+                return None
+        elif not self._may_take(partition, records, known):
+            return None
         connection.client_id = known.client_id
         try:
             appended = partition.append_quietly(records, self._clock.now_ms())
@@ -133,7 +160,7 @@ class RepeatedProduces(Repeated):
         topics = request.topic_data
         if len(topics) != 1 or len(topics[0].partition_data) != 1 or context.api_version < _LOWEST:
             return
-        if request.transactional_id is not None or request.acks not in ACKS_ANSWERED:
+        if request.acks not in ACKS_ANSWERED:
             return
         records = topics[0].partition_data[0].records
         if not records:
@@ -158,6 +185,19 @@ class RepeatedProduces(Repeated):
             return
         keep(self._known, key, known)
 
+    def _may_take(self, partition: Partition, records: memoryview, known: KnownProduce) -> bool:
+        """Whether the coordinator has nothing against a batch, and what it wrote for it need not wait for the disk.
+
+        It is not asked where the producer has a transaction open. If not, the handler asks again and is told the same.
+        """
+        assert known.transactional_id is not None
+        producer_id, epoch = _read_producer(records)
+        if partition.offline_reason is None and partition.log.producers.has_ongoing_txn(producer_id, epoch):
+            return True
+        if refused_batches([(partition, records)], known.transactional_id, known.support, self._services):
+            return False
+        return not self._commits.pending
+
     def _partition(self, known: KnownProduce) -> Partition | None:
         if known.by_id:
             return self._partitions.get_by_id(known.topic_id, known.index)
@@ -165,7 +205,7 @@ class RepeatedProduces(Repeated):
 
 
 def _batch(frame: memoryview, position: int, version: int) -> memoryview | None:
-    """The batch, if it is whole, is all that is left, and belongs to no transaction."""
+    """The batch, if all that is left is a batch."""
     if version >= _FLEXIBLE_FROM:
         length, position = read_uvarint(frame, position)
         end = position + length - 1
@@ -178,6 +218,4 @@ def _batch(frame: memoryview, position: int, version: int) -> memoryview | None:
         if end != len(frame):
             return None
     records = frame[position:end]
-    if len(records) <= _ATTRIBUTES or records[_ATTRIBUTES] & TRANSACTIONAL_BIT:
-        return None
-    return records
+    return records if len(records) >= HEADER_BYTES else None

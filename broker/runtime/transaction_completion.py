@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.errors import ErrorCode
 from .transaction_markers import Marker
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..coordinators.transaction_metadata import TopicPartition
+    from ..coordinators.transaction_records import TransactionRecord
     from ..coordinators.transaction_shard import Completion
     from .partitions import Partition, Partitions
+    from .transaction_coordinators import HostedTransactions
     from .transaction_markers import TransactionMarkers
 
 logger = logging.getLogger(__name__)
@@ -31,27 +33,51 @@ _NONE: Final = ErrorCode.NONE
 _FENCED: Final = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
 
 
+class Finisher(Protocol):
+    """What a completion needs of the coordinators."""
+
+    def finish(self, hosted: HostedTransactions, record: TransactionRecord) -> None:
+        """Write that all markers are written."""
+        ...
+
+    def later(self, hosted: HostedTransactions, delay_ms: int, callback: Callable[[], None]) -> None:
+        """Call back unless the coordinator has been given up meanwhile."""
+        ...
+
+
 class TransactionCompletion:
     """One transaction on its way from Prepare to Complete."""
 
+    __slots__ = (
+        "_coordinators",
+        "_failed",
+        "_hosted",
+        "_is_running",
+        "_left",
+        "_marker",
+        "_markers",
+        "_name",
+        "_partitions",
+        "_record",
+        "_uncommitted",
+    )
+
     def __init__(
         self,
+        hosted: HostedTransactions,
         completion: Completion,
-        coordinator_epoch: int,
-        *,
         partitions: Partitions,
         markers: TransactionMarkers,
-        later: Callable[[int, Callable[[], None]], None],
-        marker_written: Callable[[TopicPartition], None],
-        all_written: Callable[[], None],
+        coordinators: Finisher,
     ) -> None:
-        """`later(delay_ms, callback)` calls back unless the coordinator has been given up meanwhile."""
         prepared = completion.prepared
+        self._hosted = hosted
         self._name = prepared.transactional_id
+        self._record = completion.record
         self._marker = Marker(
             prepared.producer_id,
             prepared.producer_epoch,
-            coordinator_epoch,
+            hosted.log.coordinator_epoch,
             completion.is_commit,
             prepared.client_transaction_version,
         )
@@ -61,9 +87,7 @@ class TransactionCompletion:
         self._is_running = False
         self._partitions = partitions
         self._markers = markers
-        self._later = later
-        self._marker_written = marker_written
-        self._all_written = all_written
+        self._coordinators = coordinators
 
     def run(self) -> None:
         """Write the next markers, and go on when they are committed."""
@@ -78,14 +102,14 @@ class TransactionCompletion:
 
     def _go_on(self) -> None:
         if self._left:
-            self._later(0, self.run)
+            self._coordinators.later(self._hosted, 0, self.run)
         elif self._uncommitted:
             return
         elif self._failed:
             self._left, self._failed = self._failed, []
-            self._later(RETRY_BACKOFF_MS, self.run)
+            self._coordinators.later(self._hosted, RETRY_BACKOFF_MS, self.run)
         else:
-            self._all_written()
+            self._coordinators.finish(self._hosted, self._record)
 
     def _mark(self, place: TopicPartition) -> bool:
         """Whether to go on after this partition."""
@@ -103,6 +127,9 @@ class TransactionCompletion:
             self._uncommitted += 1
             partition.when_committed(partition.log.log_end_offset, partial(self._committed, place, partition))
         return True
+
+    def _marker_written(self, place: TopicPartition) -> None:
+        self._hosted.shard.marker_written(self._name, place)
 
     def _refused(self, code: ErrorCode, place: TopicPartition, partition: Partition) -> bool:
         """Whether to go on with others, and with this one later."""

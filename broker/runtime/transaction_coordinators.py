@@ -18,7 +18,7 @@ from ...storage.append import AppendError
 from ..coordinators.group_effects import append_error
 from ..coordinators.transaction_decision import Answer, Decision
 from ..coordinators.transaction_shard import TransactionShard
-from ..coordinators.transaction_state import FLEXIBLE_RECORDS_SINCE
+from ..coordinators.transaction_state import FLEXIBLE_RECORDS_SINCE, PREPARED
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.refusal import Refused
 from ..metadata.topic_names import TRANSACTION_STATE_TOPIC
@@ -209,15 +209,14 @@ class TransactionCoordinators(MetadataListener):
         hosted = self.hosting(transactional_id)
         if isinstance(hosted, ErrorCode):
             return Answer(hosted)
-        decide = partial(
-            hosted.shard.init_producer_id,
-            transactional_id,
-            timeout_ms,
-            expected,
-            self._server_version(),
-            self._clock.now_ms(),
-        )
-        return self._answer(hosted, decide)
+        now_ms = self._clock.now_ms()
+        try:
+            decision = hosted.shard.init_producer_id(
+                transactional_id, timeout_ms, expected, self._server_version(), now_ms
+            )
+        except Refused as error:
+            return Answer(error.code)
+        return self._answer(hosted, decision, now_ms)
 
     def add_partitions(
         self,
@@ -232,15 +231,9 @@ class TransactionCoordinators(MetadataListener):
         hosted = self.hosting(transactional_id)
         if isinstance(hosted, ErrorCode):
             return hosted
-        decide = partial(
-            hosted.shard.add_partitions,
-            transactional_id,
-            producer,
-            partitions,
-            transaction_version,
-            self._clock.now_ms(),
-        )
-        return self._answer(hosted, decide).code
+        now_ms = self._clock.now_ms()
+        decision = hosted.shard.add_partitions(transactional_id, producer, partitions, transaction_version, now_ms)
+        return self._answer(hosted, decision, now_ms).code
 
     def verify_partitions(
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: frozenset[TopicPartition]
@@ -262,24 +255,19 @@ class TransactionCoordinators(MetadataListener):
         hosted = self.hosting(transactional_id)
         if isinstance(hosted, ErrorCode):
             return Answer(hosted)
-        decide = partial(
-            hosted.shard.end_transaction,
-            transactional_id,
-            producer,
-            transaction_version,
-            self._clock.now_ms(),
-            is_commit=is_commit,
-        )
-        return self._answer(hosted, decide)
-
-    def _answer(self, hosted: HostedTransactions, decide: Callable[[], Decision]) -> Answer:
-        """Decide, write, and tell; the request is answered when what was written is committed."""
+        now_ms = self._clock.now_ms()
         try:
-            decision = decide()
+            decision = hosted.shard.end_transaction(
+                transactional_id, producer, transaction_version, now_ms, is_commit=is_commit
+            )
         except Refused as error:
             return Answer(error.code)
+        return self._answer(hosted, decision, now_ms)
+
+    def _answer(self, hosted: HostedTransactions, decision: Decision, now_ms: int) -> Answer:
+        """Write and tell; the request is answered when what was written is committed."""
         if decision.records:
-            code = self._carry_out(hosted, decision)
+            code = self._carry_out(hosted, decision, now_ms)
             if code is not _NONE:
                 return Answer(append_error(code))
         partition = hosted.log.partition
@@ -290,34 +278,34 @@ class TransactionCoordinators(MetadataListener):
 
     # Writing
 
-    def _carry_out(self, hosted: HostedTransactions, decision: Decision) -> ErrorCode:
+    def _carry_out(self, hosted: HostedTransactions, decision: Decision, now_ms: int) -> ErrorCode:
         """Write what was decided and see to what follows; when it cannot be written it was not decided."""
         records = decision.records
-        code = self._append(hosted, records) if self._can_write(records) else ErrorCode.UNSUPPORTED_VERSION
+        version = self._server_version()
+        if version >= FLEXIBLE_RECORDS_SINCE or _are_plain(records):
+            code = self._append(hosted, records, version, now_ms)
+        else:
+            code = ErrorCode.UNSUPPORTED_VERSION
         if code is not _NONE:
             hosted.shard.forget(decision)
             return code
-        for record in records:
-            if record.metadata is not None and record.metadata.state.is_prepared:
-                self._complete_when_committed(hosted, record.transactional_id)
+        for transactional_id, metadata in records:
+            if metadata is not None and metadata.state in PREPARED:
+                self._complete_when_committed(hosted, transactional_id)
         return code
 
-    def _append(self, hosted: HostedTransactions, records: tuple[TransactionRecord, ...]) -> ErrorCode:
-        """Append and replay."""
+    def _append(
+        self, hosted: HostedTransactions, records: tuple[TransactionRecord, ...], version: int, now_ms: int
+    ) -> ErrorCode:
+        """Append and replay; `version` is that of the cluster's transactions."""
         try:
-            hosted.log.append(records, self._server_version(), self._clock.now_ms())
+            hosted.log.append(records, version, now_ms)
         except AppendError as error:
             logger.error("%s does not take a transaction's record: %s", hosted.log.partition.name, error.message)
             return error.code
         for record in records:
             hosted.shard.replay(record)
         return _NONE
-
-    def _can_write(self, records: tuple[TransactionRecord, ...]) -> bool:
-        """Whether the cluster's version of records can carry these: the first one knows no client's version."""
-        return self._server_version() >= FLEXIBLE_RECORDS_SINCE or all(
-            record.metadata is None or not record.metadata.client_transaction_version for record in records
-        )
 
     def _complete_when_committed(self, hosted: HostedTransactions, transactional_id: str) -> None:
         if hosted.log.partition.is_committed:
@@ -332,26 +320,19 @@ class TransactionCoordinators(MetadataListener):
 
     def _complete(self, hosted: HostedTransactions, transactional_id: str) -> None:
         completion = hosted.shard.begin_completion(transactional_id, self._clock.now_ms())
-        if completion is None:
-            return
-        TransactionCompletion(
-            completion,
-            hosted.log.coordinator_epoch,
-            partitions=self._partitions,
-            markers=self._markers,
-            later=partial(self._later, hosted),
-            marker_written=partial(hosted.shard.marker_written, transactional_id),
-            all_written=partial(self._finish, hosted, completion.record),
-        ).run()
+        if completion is not None:
+            TransactionCompletion(hosted, completion, self._partitions, self._markers, self).run()
 
-    def _finish(self, hosted: HostedTransactions, record: TransactionRecord) -> None:
+    def finish(self, hosted: HostedTransactions, record: TransactionRecord) -> None:
         """Write that all markers are written; as long as the log does not take it, try again."""
-        if self._append(hosted, (record,)) is not _NONE:
-            self._later(hosted, RETRY_BACKOFF_MS, partial(self._finish, hosted, record))
+        if self._append(hosted, (record,), self._server_version(), self._clock.now_ms()) is not _NONE:
+            self.later(hosted, RETRY_BACKOFF_MS, partial(self.finish, hosted, record))
 
     # Time
 
-    def _later(self, hosted: HostedTransactions, delay_ms: int, callback: Callable[[], None]) -> None:
+    def later(self, hosted: HostedTransactions, delay_ms: int, callback: Callable[[], None]) -> None:
+        """Call back unless the coordinator has been given up meanwhile."""
+
         def call() -> None:
             if not hosted.is_given_up:
                 callback()
@@ -378,11 +359,16 @@ class TransactionCoordinators(MetadataListener):
                 except Refused as error:
                     logger.error("%s: its transaction cannot be aborted: %s", transactional_id, error)
                     continue
-                if self._carry_out(hosted, decision) is _NONE:
+                if self._carry_out(hosted, decision, now_ms) is _NONE:
                     logger.info("%s: its transaction timed out and is aborted", transactional_id)
 
     def _expire(self) -> None:
         now_ms = self._clock.now_ms()
         for hosted in self._hosted:
             for decision in hosted.shard.expire(self._settings.expiration_ms, now_ms):
-                self._carry_out(hosted, decision)
+                self._carry_out(hosted, decision, now_ms)
+
+
+def _are_plain(records: tuple[TransactionRecord, ...]) -> bool:
+    """Whether the first version of records can carry these: it knows no client's version."""
+    return all(record.metadata is None or not record.metadata.client_transaction_version for record in records)

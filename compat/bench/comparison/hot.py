@@ -20,11 +20,14 @@ from ottla.broker.handlers import produce as produce_handler
 from ottla.broker.request import Deferred, RequestContext
 from ottla.protocol.compiler import decode, encode_parts
 from ottla.protocol.headers import read_request_head
+from ottla.protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest, AddPartitionsToTxnTopic
 from ottla.protocol.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from ottla.protocol.messages.create_topics import CreatableTopic, CreateTopicsRequest
+from ottla.protocol.messages.end_txn import EndTxnRequest
 from ottla.protocol.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
 from ottla.protocol.messages.find_coordinator import FindCoordinatorRequest
 from ottla.protocol.messages.heartbeat import HeartbeatRequest
+from ottla.protocol.messages.init_producer_id import InitProducerIdRequest
 from ottla.protocol.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol
 from ottla.protocol.messages.offset_commit import (
     OffsetCommitRequest,
@@ -42,9 +45,10 @@ from ottla.protocol.receive_buffers import ReceiveBuffers
 from ottla.protocol.record_batch import read_header
 
 from . import wire
+from .workloads.produce import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from ottla.broker.api_table import Api
@@ -60,6 +64,7 @@ _BUFFER_BYTES = 1 << 18
 _STAMPED_BYTES = 16
 _CREATE_VERSION, _FIND_VERSION, _JOIN_VERSION, _SYNC_VERSION = 5, 3, 4, 3
 _HEARTBEAT_VERSION, _CONSUMER_HEARTBEAT_VERSION, _COMMIT_VERSION = 4, 1, 8
+_INIT_VERSION, _ADD_VERSION, _END_VERSION = 4, 3, 3
 _SESSION_TIMEOUT_MS = 300_000
 
 
@@ -102,6 +107,7 @@ async def calls_of(home: Path) -> AsyncIterator[dict[str, Callable[[], object]]]
     """Every hot function by its name."""
     options = [
         "offsets.topic.num.partitions=1",
+        "transaction.state.log.num.partitions=1",
         "auto.create.topics.enable=false",
         "group.initial.rebalance.delay.ms=0",
     ]
@@ -110,8 +116,8 @@ async def calls_of(home: Path) -> AsyncIterator[dict[str, Callable[[], object]]]
     try:
         ends = _Ends(broker)
         await ends.ask(CreateTopicsRequest(topics=[_topic(TOPIC)], timeout_ms=1000), _CREATE_VERSION)
-        group_calls = await _group_calls(ends)
-        yield {**_protocol_calls(), **_storage_calls(broker.services), **_request_calls(ends), **group_calls}
+        coordinated = {**await _group_calls(ends), **await _transaction_calls(ends, broker.services)}
+        yield {**_protocol_calls(), **_storage_calls(broker.services), **_request_calls(ends), **coordinated}
     finally:
         await broker.stop()
 
@@ -170,6 +176,17 @@ class _Ends:
         before = nowhere.answers
         call()
         assert nowhere.answers == before + 1, "the request was not answered"
+        return call
+
+    def received_in_turn(self, next_frames: Sequence[Callable[[], bytes]]) -> Callable[[], object]:
+        """The same for requests that come one after the other."""
+        connection, nowhere = self._connection, self._socket
+
+        def call() -> None:
+            for next_frame in next_frames:
+                nowhere.request = next_frame()
+                connection.receive()
+
         return call
 
 
@@ -311,3 +328,43 @@ async def _consumer_heartbeat(ends: _Ends) -> Callable[[], object]:
     heartbeat = ConsumerGroupHeartbeatRequest(group_id=CONSUMER_GROUP, member_id="m", member_epoch=joined.member_epoch)
     assert not (await ends.ask(heartbeat, _CONSUMER_HEARTBEAT_VERSION)).error_code
     return ends.received(wire.frame_of(heartbeat, _CONSUMER_HEARTBEAT_VERSION))
+
+
+async def _transaction_calls(ends: _Ends, services: Services) -> dict[str, Callable[[], object]]:
+    """The first stays in its transaction; the second begins one, and ends it with all that follows."""
+    await ends.ask(FindCoordinatorRequest(key=GROUP, key_type=1), _FIND_VERSION)
+    open_frames = await _transaction_frames(ends, "hot-open", 0)
+    frames = await _transaction_frames(ends, "hot-ended", 1)
+    ends.received(open_frames[0]())
+    calls = {
+        "connection: Produce in a transaction": ends.received_in_turn(open_frames[1:2]),
+        "connection: a transaction": ends.received_in_turn(frames),
+    }
+    for index, call in enumerate(calls.values()):
+        partition = services.partitions.get(TOPIC, index)
+        assert partition is not None
+        before = partition.log.log_end_offset
+        call()
+        # A record; then a record and its marker.
+        assert partition.log.log_end_offset == before + 1 + index, "the transaction was refused"
+    return calls
+
+
+async def _transaction_frames(ends: _Ends, transactional_id: str, index: int) -> list[Callable[[], bytes]]:
+    """AddPartitionsToTxn, Produce and EndTxn of a new producer, each as often as it is wanted."""
+    begin = InitProducerIdRequest(transactional_id=transactional_id, transaction_timeout_ms=_SESSION_TIMEOUT_MS)
+    given = await ends.ask(begin, _INIT_VERSION)
+    identity = {"producer_id": given.producer_id, "producer_epoch": given.producer_epoch}
+    add = AddPartitionsToTxnRequest(
+        v3_and_below_transactional_id=transactional_id,
+        v3_and_below_producer_id=given.producer_id,
+        v3_and_below_producer_epoch=given.producer_epoch,
+        v3_and_below_topics=[AddPartitionsToTxnTopic(name=TOPIC, partitions=[index])],
+    )
+    batch = wire.batch_of(_RECORD_BYTES, base_sequence=0, is_transactional=True, **identity)
+    end = EndTxnRequest(transactional_id=transactional_id, committed=True, **identity)
+    return [
+        wire.always(wire.frame_of(add, _ADD_VERSION)),
+        numbered(wire.produce_frame(TOPIC, index, batch, transactional_id=transactional_id), batch),
+        wire.always(wire.frame_of(end, _END_VERSION)),
+    ]

@@ -206,7 +206,7 @@ def test_a_batch_that_waits_for_the_disk_is_left_to_the_handler(ways):
     assert ways.is_left(frame_of(ways.known, batch()))
 
 
-def test_transactions_are_left_to_the_handler(ways):
+def test_a_transactional_batch_without_an_id_is_left_to_the_handler(ways):
     ways.both(batch())
     ways.both(batch(producer_id=7, producer_epoch=0, base_sequence=0, is_transactional=True))
     assert not ways.repeated

@@ -151,7 +151,7 @@ class TestDisks:
         mark(broker, prepared, ("t", 0))
         broker.disk.full = True
         completion = here.shard.begin_completion(NAME, broker.clock.now_ms())
-        broker.transactions._finish(here, completion.record)
+        broker.transactions.finish(here, completion.record)
         assert broker.described()[1] == "PrepareCommit"
         broker.disk.full = False
         broker.advance(1000)

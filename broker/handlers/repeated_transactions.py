@@ -1,0 +1,179 @@
+"""Answers AddPartitionsToTxn and EndTxn of a producer that has asked so before, without reading them again.
+
+A transactional producer asks the same for each of its transactions. AddPartitionsToTxn is the same from its first byte
+to its last until the producer begins anew; EndTxn is, up to its transactional id, and ends in fields of fixed size.
+What stands before is known by its bytes; the coordinator is asked as by the handlers, and decides anew each time.
+What must wait for the disk, or is refused before the coordinator was asked, is left to the handlers.
+With its repeated Produce a transaction of one record takes 562,000 instructions of 739,000.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from ...protocol.compiler import encode
+from ...protocol.errors import ErrorCode
+from ...protocol.headers import response_header_version
+from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
+from ...protocol.messages.end_txn import EndTxnRequest
+from ...storage.log_config import MAX_LONG
+from ..coordinators.transaction_init import ProducerIdAndEpoch
+from ..coordinators.transaction_metadata import is_epoch_exhausted
+from . import add_partitions_to_txn, end_txn
+from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, Repeated, keep
+
+if TYPE_CHECKING:
+    from ..request import ConnectionInfo, RequestContext
+    from ..runtime.transaction_coordinators import TransactionCoordinators
+    from ..services import Services
+
+# The API's key stands before the version.
+_read_head = struct.Struct(">2xhi").unpack_from
+_LENGTH: Final = struct.Struct(">i")
+_HEAD: Final = struct.Struct(">ii")
+_NONE: Final = ErrorCode.NONE
+
+# From here on a request is a broker's and may hold several transactions.
+_ADD_BATCHED_FROM: Final = 4
+# Behind the transactional id of an EndTxn: producer id, epoch, whether to commit, and no tagged fields.
+_END: Final = struct.Struct(">qhb")
+_FLEXIBLE_END: Final = struct.Struct(">qhbb")
+_FLAGS: Final = (0, 1)
+_END_FLEXIBLE_FROM: Final = EndTxnRequest.flexible.lowest
+_END_TELLS_EPOCH_FROM: Final = 5
+# The length, the correlation id, the throttle time, the code; from version 5 on producer id and epoch as well.
+_ENDED: Final = struct.Struct(">iiih")
+_FLEXIBLE_ENDED: Final = struct.Struct(">iixihx")
+_ENDED_WITH_EPOCH: Final = struct.Struct(">iixihqhx")
+
+
+def _is_settled(transactional_id: str, transactions: TransactionCoordinators) -> bool:
+    """Whether what the coordinator writes need not wait for the disk."""
+    hosted = transactions.hosting(transactional_id)
+    if isinstance(hosted, ErrorCode):
+        return False
+    partition = hosted.log.partition
+    return partition.is_committed and partition.log.config.flush_messages == MAX_LONG
+
+
+class KnownAdd:
+    """An AddPartitionsToTxn, and its answer where all partitions join."""
+
+    __slots__ = ("_request", "client_id", "joined", "partitions", "producer", "transactional_id", "version")
+
+    def __init__(self, request: AddPartitionsToTxnRequest, context: RequestContext) -> None:
+        self.version = context.api_version
+        self.client_id = context.client_id
+        self._request = request
+        self.transactional_id = request.v3_and_below_transactional_id
+        self.producer = ProducerIdAndEpoch(request.v3_and_below_producer_id, request.v3_and_below_producer_epoch)
+        self.partitions = frozenset(
+            (topic.name, index) for topic in request.v3_and_below_topics for index in topic.partitions
+        )
+        self.joined = self.response(_NONE)
+
+    def response(self, code: ErrorCode) -> bytes:
+        """What stands behind the correlation id where the coordinator answers this."""
+        response = add_partitions_to_txn.answered(self._request, dict.fromkeys(self.partitions, code))
+        header_tags = b"\0" if response_header_version(AddPartitionsToTxnRequest, self.version) == 1 else b""
+        return header_tags + encode(response, self.version)
+
+
+class RepeatedAdds(Repeated):
+    """Every AddPartitionsToTxn of a client, by all its bytes but the correlation id."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._known: dict[bytes, KnownAdd] = {}
+
+    def answer(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
+        """Ask the coordinator and return the frame of the answer; None: nothing was done, it must be read."""
+        if len(frame) > KNOWN_BYTES_MAX:
+            return None
+        version, correlation_id = _read_head(frame)
+        known = self._known.get(frame[HEAD_BYTES:].tobytes())
+        if known is None or known.version != version:
+            return None
+        services = self._services
+        transactions = services.transactions
+        if not _is_settled(known.transactional_id, transactions):
+            return None
+        for topic, index in known.partitions:
+            if services.partitions.get(topic, index) is None:
+                return None
+        connection.client_id = known.client_id
+        code = add_partitions_to_txn.add(
+            known.transactional_id, known.producer, known.partitions, known.version, services
+        )
+        response = known.joined if code is _NONE else known.response(code)
+        return _HEAD.pack(_LENGTH.size + len(response), correlation_id) + response
+
+    def learn(
+        self, frame: memoryview, body_at: int, request: AddPartitionsToTxnRequest, context: RequestContext
+    ) -> None:
+        """Know this request, whose body begins at `body_at`, when it comes again; if it may be answered so."""
+        version = context.api_version
+        if version >= _ADD_BATCHED_FROM or len(frame) > KNOWN_BYTES_MAX:
+            return
+        if add_partitions_to_txn.names_internal_topic(request) or frame[body_at:] != encode(request, version):
+            return
+        keep(self._known, frame[HEAD_BYTES:].tobytes(), KnownAdd(request, context))
+
+
+class KnownEnd:
+    """Whose transactions are ended."""
+
+    __slots__ = ("client_id", "transactional_id", "version")
+
+    def __init__(self, request: EndTxnRequest, context: RequestContext) -> None:
+        self.version = context.api_version
+        self.client_id = context.client_id
+        self.transactional_id = request.transactional_id
+
+
+class RepeatedEnds(Repeated):
+    """Every EndTxn of a client, by its bytes up to the transactional id but for the correlation id."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._known: dict[bytes, KnownEnd] = {}
+
+    def answer(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
+        """Ask the coordinator and return the frame of the answer; None: nothing was done, it must be read."""
+        version, correlation_id = _read_head(frame)
+        end = _FLEXIBLE_END if version >= _END_FLEXIBLE_FROM else _END
+        end_at = len(frame) - end.size
+        if not HEAD_BYTES < end_at <= KNOWN_BYTES_MAX:
+            return None
+        known = self._known.get(frame[HEAD_BYTES:end_at].tobytes())
+        if known is None or known.version != version:
+            return None
+        # The last one, where there is one, says how many tagged fields follow.
+        producer_id, epoch, committed, *tags = end.unpack_from(frame, end_at)
+        services = self._services
+        # The end of a producer's last epoch takes a new producer id, which waits for the metadata log.
+        if committed not in _FLAGS or any(tags) or is_epoch_exhausted(epoch):
+            return None
+        if not _is_settled(known.transactional_id, services.transactions):
+            return None
+        connection.client_id = known.client_id
+        producer = ProducerIdAndEpoch(producer_id, epoch)
+        code, producer_id, epoch = end_txn.end(
+            known.transactional_id, producer, version, services, is_commit=bool(committed)
+        )
+        if version >= _END_TELLS_EPOCH_FROM:
+            return _ENDED_WITH_EPOCH.pack(
+                _ENDED_WITH_EPOCH.size - _LENGTH.size, correlation_id, 0, code, producer_id, epoch
+            )
+        ended = _FLEXIBLE_ENDED if version >= _END_FLEXIBLE_FROM else _ENDED
+        return ended.pack(ended.size - _LENGTH.size, correlation_id, 0, code)
+
+    def learn(self, frame: memoryview, body_at: int, request: EndTxnRequest, context: RequestContext) -> None:
+        """Know whose request this is, whose body begins at `body_at`, when the next one comes."""
+        version = context.api_version
+        end = _FLEXIBLE_END if version >= _END_FLEXIBLE_FROM else _END
+        end_at = len(frame) - end.size
+        if end_at > KNOWN_BYTES_MAX or frame[body_at:] != encode(request, version):
+            return
+        keep(self._known, frame[HEAD_BYTES:end_at].tobytes(), KnownEnd(request, context))
