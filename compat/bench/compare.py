@@ -1,14 +1,15 @@
 """Ottla beside Apache Kafka and kfake: the same client, the same work, in turn in one run.
 
-    python -m compat.bench.compare                         everything; takes a long while
-    python -m compat.bench.compare --quick                 fewer and smaller rows, two rounds
+    python -m compat.bench.compare                         everything, three rounds; about three quarters of an hour
+    python -m compat.bench.compare --quick                 fewer and smaller rows, one round
     python -m compat.bench.compare --rows produce,latency  some subjects
-    python -m compat.bench.compare --rows requests --profile FILE; python -m pstats FILE
+    python -m compat.bench.compare --only "acks 1"         rows with this in their name
+    python -m compat.bench.compare --only "acks 1" --profile FILE    what Ottla does meanwhile: read FILE.txt
 
 Apache Kafka takes part where there is Java, kfake where the variable KFAKE names its binary; ottla-uvloop, where it is
-named in `--brokers` and uvloop can be imported. All of it with three rounds takes about three quarters of an hour.
-Prints one table (the median of each broker, Ottla's part of the others, what that may be at most) and writes
-`results.json` and pictures.
+named in `--brokers` and uvloop can be imported. Prints one table (the median of each broker, Ottla's part of the
+others, what that may be at most), what is not met and by how much, and writes `results.json` and pictures. README.md
+beside this file says how to read them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import platform
 import shutil
 import signal
 import sys
-import sysconfig
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -27,25 +27,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .broker_process import progress
-from .comparison import opponents
+from .comparison import opponents, profiles, python_build
 from .comparison.results import Results
 from .comparison.runner import Runner
-from .comparison.table import table
+from .comparison.table import summary, table
 from .comparison.verdicts import unmet
 from .comparison.workloads import catalogue
 
 if TYPE_CHECKING:
     from .comparison.opponents import MeasuredBroker
 
-QUICK_ROUNDS, ROUNDS = 1, 5
+QUICK_ROUNDS, ROUNDS = 1, 3
 QUICK_WARM_UP_S, WARM_UP_S = 4.0, 25.0
 
 
 def main() -> int:
     """Read the arguments, run, print; 0 when every row is met."""
     options = _options()
-    rows = catalogue.chosen_rows(options.rows, options.quick)
+    rows = catalogue.chosen_rows(options.rows, options.only, options.quick)
+    if not rows:
+        sys.exit(f"no row has {options.only!r} in its name")
     signal.signal(signal.SIGTERM, _stop)
+    if options.profile:
+        options.profile.parent.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="ottla-compare-", dir=options.where))
     brokers: list[MeasuredBroker] = []
     results = Results(_about(options))
@@ -78,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=_names(catalogue.subjects()), default=[], help=f"of {','.join(catalogue.subjects())}"
     )
+    parser.add_argument("--only", metavar="TEXT", default="", help="rows with this in their name, in either case")
     parser.add_argument(
         "--brokers",
         type=_names(opponents.KINDS),
@@ -88,7 +93,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--warm-up-s", type=float, help=f"work before the first row ({WARM_UP_S:.0f} s a broker)")
     parser.add_argument("--output", type=Path, default=Path(".bench"), help="where results and pictures go (.bench)")
     parser.add_argument("--in", dest="where", type=Path, help="where the brokers keep their data during the run")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="run Ottla alone under cProfile, no warm-up")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="run Ottla alone under cProfile; see FILE.txt")
     options = parser.parse_args()
     if options.profile:
         options.brokers, options.warm_up_s = ["ottla"], 0.0
@@ -124,7 +129,7 @@ def _present(wanted: list[str]) -> list[str]:
 def _about(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": f"{platform.python_implementation()} {platform.python_version()}, {_build()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}, {python_build.described()}",
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "load at the start": os.getloadavg(),
@@ -134,22 +139,12 @@ def _about(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _build() -> str:
-    """How this Python was compiled, which decides how fast it runs: distributions build with --enable-optimizations."""
-    return "optimized by profile" if _is_optimized() else "not optimized by profile"
-
-
-def _is_optimized() -> bool:
-    return "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-
-
 def _head(results: Results) -> list[str]:
     """What stands above the table: who ran, and where the figures say too little of Ottla."""
     load = f"load {os.getloadavg()[0]:.1f} at the end"
     head = [f"Ottla on {results.about['python']}; {results.about['cpus']} CPUs, {load}"]
-    if not _is_optimized():
-        head.append("WARNING: this Python was built without --enable-optimizations; Ottla is faster on one that was")
-    return head
+    warning = python_build.warning()
+    return [*head, warning] if warning else head
 
 
 def _report(results: Results, options: argparse.Namespace) -> int:
@@ -159,12 +154,17 @@ def _report(results: Results, options: argparse.Namespace) -> int:
         for broker, reason in row.failures.items():
             print(f"{row.workload.name}: {broker} could not be measured: {reason}")
     failed = [row for row in results.rows if "ottla" in row.failures]
-    missed = unmet(verdicts)
-    asked = [verdict for verdict in verdicts if verdict.met is not None]
-    print(f"\n{len(asked) - len(missed)} of {len(asked)} limits are met, by the medians of {options.rounds} rounds")
+    print(f"\nBy the medians of {options.rounds} rounds", summary(verdicts), sep="\n")
     results.write(options.output)
     progress(f"{options.output / 'results.json'} and pictures are written")
-    return 1 if missed or failed else 0
+    if options.profile:
+        _write_profile(results, options.profile)
+    return 1 if unmet(verdicts) or failed else 0
+
+
+def _write_profile(results: Results, profile: Path) -> None:
+    readable = profiles.write_readable(profile, [row.workload.name for row in results.rows])
+    progress(f"{readable} is written" if readable else "nothing that was measured can be profiled")
 
 
 if __name__ == "__main__":

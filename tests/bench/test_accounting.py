@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import time
 from compat.bench.comparison.accounting import Accounts
 
 TIMEOUT_S = 60
+NOBODY = 1 << 30
 BURN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 
 
@@ -67,3 +69,19 @@ def test_a_process_that_is_gone_has_no_memory():
     while Accounts(process.pid).is_running:
         assert time.monotonic() < deadline
     assert Accounts(process.pid).resident_mb == 0
+
+
+def test_what_comes_from_the_disk_is_counted_where_the_system_says_it():
+    read_mb = Accounts(os.getpid()).disk_read_mb
+    assert read_mb is None or read_mb >= 0
+    assert Accounts(NOBODY).disk_read_mb is None
+
+
+def test_a_process_that_waits_is_at_rest_and_one_that_works_is_not():
+    with running("input()") as waits, running("while True: pass") as works:
+        try:
+            assert Accounts(waits.pid).come_to_rest(0.5, TIMEOUT_S)
+            assert not Accounts(works.pid).come_to_rest(0.001, 1)
+        finally:
+            waits.kill()
+            works.kill()

@@ -30,6 +30,25 @@ def test_ottla_alone_is_measured_and_nothing_is_judged(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_one_row_is_profiled_and_no_more_of_the_broker_than_that(tmp_path):
+    few = ["--quick", "--rounds", "1", "--in", tmp_path, "--output", tmp_path / "out"]
+    done = run("compare", *few, "--only", "HEARTBEAT", "--profile", tmp_path / "out" / "profile")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [each["name"] for each in results["rows"]] == ["heartbeat"]
+    text = (tmp_path / "out" / "profile.txt").read_text()
+    assert "    heartbeat\n" in text
+    assert "heartbeat.py" in text
+    # The member joins before what is measured begins.
+    assert "join_group.py" not in text
+
+
+def test_rows_that_no_name_has_are_refused():
+    done = run("compare", "--only", "nonsense")
+    assert done.returncode == 1
+    assert "no row has 'nonsense' in its name" in done.stderr
+
+
 def test_a_row_that_does_not_exist_is_refused():
     done = run("compare", "--rows", "produce,nonsense")
     assert done.returncode == 2

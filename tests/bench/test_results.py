@@ -11,7 +11,7 @@ import pytest
 
 from compat.bench.comparison.pictures import Axis, bars, lines
 from compat.bench.comparison.results import Results, Row
-from compat.bench.comparison.table import number, table
+from compat.bench.comparison.table import number, summary, table
 from compat.bench.comparison.workload import Limit, Sample, Series, Workload
 
 
@@ -25,6 +25,9 @@ def row(name, figures, limits=None, series=(), latencies=()):
     for broker, rounds in figures.items():
         found.samples[broker] = [Sample(each, latencies) for each in rounds]
     return found
+
+
+GROWN = ["9.00", "1.50", "6.00x", "flat"]
 
 
 def results():
@@ -61,19 +64,63 @@ def test_the_table_has_each_row_once_with_its_verdict():
     ]
     assert lines_of[1].split() == ["produce", "CPU", "us/message", "2.00", "8.00", "0.25", "0.5;", "0.8", "met"]
     assert lines_of[-1].split() == [
+        "growth:",
         "idle",
-        "partitions:",
-        "growth",
+        "partitions,",
+        "0",
+        "to",
+        "1000",
         "CPU",
         "us/request,",
-        "largest",
-        "to",
-        "smallest",
+        "times",
         "9.00",
         "1.5",
         "NOT",
         "MET",
     ]
+
+
+def test_the_table_says_beside_whom_a_limit_is_not_met():
+    figures = {"ottla": [{"cpu": 2.0}], "kafka": [{"cpu": 8.0}], "kfake": [{"cpu": 2.0}]}
+    found = Results({}, [row("produce", figures, {"cpu": Limit(kafka=0.5, kfake=0.8)})])
+    assert table(found.verdicts()).splitlines()[-1].endswith("0.5; 0.8  NOT MET: kfake")
+
+
+def test_the_summary_names_what_is_not_met_by_how_much_and_the_worst_first():
+    limits = {"cpu": Limit(kafka=0.5, kfake=0.8)}
+    found = results()
+    for name, ottla in (("a little", 2.0), ("much", 9.0)):
+        figures = {"ottla": [{"cpu": ottla}], "kafka": [{"cpu": 8.0}], "kfake": [{"cpu": 2.0}]}
+        found.rows.append(row(name, figures, limits))
+    lines_of = summary(found.verdicts()).splitlines()
+    assert lines_of[:2] == ["2 of 6 limits are met", "  nothing: 2 of 6"]
+    of_rows = [line.split(maxsplit=1)[1].split() for line in lines_of[-4:]]
+    assert of_rows == [
+        ["growth:", "idle", "partitions,", "0", "to", "1000", "CPU", "us/request,", "times", *GROWN],
+        ["much", "cpu", "9.00", "1.60", "5.62x", "0.8", "of", "kfake's", "2.00"],
+        ["much", "cpu", "9.00", "4.00", "2.25x", "0.5", "of", "kafka's", "8.00"],
+        ["a", "little", "cpu", "2.00", "1.60", "1.25x", "0.8", "of", "kfake's", "2.00"],
+    ]
+
+
+def test_the_summary_of_a_run_that_met_everything_is_short():
+    figures = {"ottla": [{"cpu": 1.0}], "kafka": [{"cpu": 8.0}]}
+    found = Results({}, [row("produce", figures, {"cpu": Limit(kafka=0.5, kfake=0.8)})])
+    assert summary(found.verdicts()) == "1 of 1 limits are met\n  nothing: 1 of 1"
+
+
+def test_growth_is_the_median_of_what_each_round_grew():
+    found = Results({})
+    for at, costs in ((0, (1.0, 10.0, 2.0)), (1000, (3.0, 11.0, 2.2))):
+        series = (Series("connections", "connections", at, "cpu"),)
+        found.rows.append(row(f"beside {at}", {"ottla": [{"cpu": cost} for cost in costs]}, series=series))
+    assert found.verdicts()[-1].values == {"ottla": pytest.approx(1.1)}
+
+
+def test_a_series_that_failed_at_a_point_says_nothing_of_that_broker():
+    found = results()
+    found.rows[-1].failures["ottla"] = "it ended"
+    assert found.verdicts()[-1].met is None
 
 
 def test_the_other_event_loop_has_a_column_where_it_took_part():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from compat.bench.comparison.verdicts import as_json, is_met, judge, judge_flat, medians, ratio, unmet
-from compat.bench.comparison.workload import Limit
+from compat.bench.comparison.verdicts import as_json, is_met, judge, judge_flat, limit_counts, medians, ratio, unmet
+from compat.bench.comparison.workload import Limit, Series
 
 
 def test_a_median_is_of_the_rounds_that_have_the_figure():
@@ -67,16 +69,50 @@ def test_a_figure_that_nobody_has_is_not_met():
     assert (judged.values, judged.met) == ({}, None)
 
 
+IDLE = Series("idle partitions", "partitions", 0, "cpu")
+
+
 @pytest.mark.parametrize(("largest", "expected"), [(1.4, True), (1.6, False)])
 def test_flat_is_the_largest_point_beside_the_smallest(largest, expected):
-    points = {"ottla": [(1000.0, largest), (0.0, 1.0), (10.0, 7.0)], "kafka": [(0.0, 1.0), (1000.0, 4.0)]}
-    verdict = judge_flat("idle partitions", "cpu", points)
+    points = {
+        "ottla": [(1000.0, [largest]), (0.0, [1.0]), (10.0, [7.0])],
+        "kafka": [(0.0, [1.0]), (1000.0, [4.0])],
+    }
+    verdict = judge_flat(IDLE, points)
+    assert verdict.row == "growth: idle partitions, 0 to 1000"
     assert verdict.values == {"ottla": largest, "kafka": 4.0}
     assert verdict.met is expected
 
 
+def test_a_cost_is_compared_within_each_round():
+    """The machine was busy in the second round: both medians lie, their rounds do not."""
+    points = {"ottla": [(0.0, [1.0, 9.0, 9.0]), (1000.0, [1.2, 10.8, 9.9])]}
+    assert judge_flat(IDLE, points).values == {"ottla": pytest.approx(1.2)}
+
+
+def test_a_level_is_judged_by_its_extremes():
+    """What a long lag has left behind is there when the short one is read again."""
+    points = {"ottla": [(10.0, [50.0, 400.0, 400.0]), (1000.0, [400.0, 400.0, 400.0])]}
+    verdict = judge_flat(replace(IDLE, is_level=True), points)
+    assert (verdict.values, verdict.met) == ({"ottla": 8.0}, False)
+
+
 def test_a_series_of_one_point_says_nothing():
-    assert judge_flat("idle partitions", "cpu", {"ottla": [(0.0, 1.0)]}).met is None
+    assert judge_flat(IDLE, {"ottla": [(0.0, [1.0])]}).met is None
+    assert judge_flat(IDLE, {}).met is None
+
+
+def test_limits_are_counted_one_by_one():
+    figures = {"ottla": {"cpu": 1.0}, "kafka": {"cpu": 4.0}, "kfake": {"cpu": 1.0}}
+    judged = judge("produce", figures, {"cpu": Limit(kafka=0.5, kfake=0.8)})
+    assert judged[0].broken == {"kfake": 1.0}
+    assert limit_counts([*judged, judge_flat(IDLE, {"ottla": [(0.0, [1.0]), (9.0, [9.0])]})]) == (1, 3)
+
+
+def test_a_limit_beside_a_broker_that_took_no_part_is_not_counted():
+    judged = judge("produce", {"ottla": {"cpu": 1.0}, "kafka": {"cpu": 4.0}}, {"cpu": Limit(kafka=0.5, kfake=0.8)})
+    assert limit_counts(judged) == (1, 1)
+    assert limit_counts(judge("produce", {"kafka": {"cpu": 4.0}}, {"cpu": Limit(kafka=0.5)})) == (0, 0)
 
 
 def test_a_verdict_as_json_is_plain():
@@ -88,4 +124,5 @@ def test_a_verdict_as_json_is_plain():
         "ratios": {"kafka": 0.25},
         "limits": {"kafka": 0.5},
         "met": True,
+        "subject": "",
     }

@@ -15,6 +15,8 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SCHEDULED_CPU = 2
 _KERNEL, _ENDED_CHILDREN, _ENDED_CHILDREN_KERNEL = 12, slice(13, 15), 14
 _KIB_PER_MIB = 1024
+_BYTES_PER_MB = 1e6
+_LOOK_S = 0.2
 
 
 class Accounts:
@@ -48,6 +50,28 @@ class Accounts:
         return sum(_memory_kib(pid, "VmRSS") for pid in _with_descendants(self.pid)) / _KIB_PER_MIB
 
     @property
+    def disk_read_mb(self) -> float | None:
+        """What was brought in from the disk for it so far, and not from the page cache; None where it may not be known.
+
+        Pages that it reads with sendfile count too, and what the kernel reads ahead for it.
+        """
+        try:
+            return sum(map(_disk_read_bytes, _with_descendants(self.pid))) / _BYTES_PER_MB
+        except OSError:
+            return None
+
+    def come_to_rest(self, cpu_part: float, timeout_s: float) -> bool:
+        """Wait until it takes less than this part of one CPU; False when it still takes more in the end."""
+        deadline = time.monotonic() + timeout_s
+        time.sleep(_LOOK_S)
+        while time.monotonic() < deadline:
+            before_s = self.cpu_s
+            time.sleep(_LOOK_S)
+            if self.cpu_s - before_s < _LOOK_S * cpu_part:
+                return True
+        return False
+
+    @property
     def is_running(self) -> bool:
         """Whether there is such a process, and it has not ended."""
         try:
@@ -77,6 +101,11 @@ def _with_descendants(pid: int) -> list[int]:
             for thread in os.listdir(f"/proc/{parent}/task"):
                 found += map(int, Path(f"/proc/{parent}/task/{thread}/children").read_text().split())
     return found
+
+
+def _disk_read_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
 
 
 def _memory_kib(pid: int, field: str) -> int:

@@ -31,6 +31,7 @@ _OPTIONS = {
     "transaction.state.log.num.partitions": "5",
     "group.initial.rebalance.delay.ms": "0",
 }
+_PROFILED = "compat.bench.profiled_broker"
 _START_TIMEOUT_S = 120
 _POLL_S = 0.002
 _LISTENING = re.compile(r"listening on \S+:(?P<port>\d+)")
@@ -40,6 +41,9 @@ class MeasuredBroker(BrokerProcess):
     """What a measured broker adds: when its process began."""
 
     begun: float
+
+    profile: Path | None = None
+    """Where it writes at the end what its loop's thread did while it was measured, if it runs under a profiler."""
 
     def _begin(self, command: Sequence[str], *, is_heard: bool = False) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -55,7 +59,7 @@ class MeasuredBroker(BrokerProcess):
     @property
     def target(self) -> Target:
         """What workloads get."""
-        return Target(self.kind, self.port, self.pid, self.home)
+        return Target(self.kind, self.port, self.pid, self.home, is_profiled=self.profile is not None)
 
     def first_answer_s(self) -> float:
         """Wait until Metadata is answered; the seconds since the process began."""
@@ -83,16 +87,12 @@ class Ottla(MeasuredBroker):
     arguments: tuple[str, ...] = ()
     """What its command line has besides."""
 
-    profile: Path | None = None
-    """Where cProfile writes at the end what the loop's thread did; what is measured then is not to be trusted."""
-
     def start(self) -> None:
-        profiler = [] if self.profile is None else ["-m", "cProfile", "-o", str(self.profile)]
+        program = ["ottla.broker"] if self.profile is None else [_PROFILED, str(self.profile)]
         command = [
             sys.executable,
-            *profiler,
             "-m",
-            "ottla.broker",
+            *program,
             "serve",
             "--port",
             "0",

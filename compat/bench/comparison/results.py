@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import pictures
 from .verdicts import Verdict, as_json, judge, judge_flat, medians
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .workload import Sample, Workload
+    from .workload import Sample, Series, Workload
 
 _PARTS = (*(at / 100 for at in range(0, 100, 2)), 0.99, 0.995, 0.999)
 
@@ -27,7 +28,8 @@ class Row:
     workload: Workload
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[str, str] = field(default_factory=dict)
-    took_s: float = 0.0
+    took_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Of each phase, over all brokers."""
 
     @property
     def figures(self) -> dict[str, dict[str, float]]:
@@ -41,11 +43,36 @@ class Row:
     @property
     def verdicts(self) -> list[Verdict]:
         """One for each figure."""
-        return judge(self.workload.name, self.figures, self.workload.limits)
+        judged = judge(self.workload.name, self.figures, self.workload.limits)
+        return [verdict._replace(subject=self.workload.subject) for verdict in judged]
 
     def latencies_ms(self, broker: str) -> list[float]:
         """Of all rounds together."""
         return [value for sample in self.samples.get(broker, ()) for value in sample.latencies_ms]
+
+    def rounds_of(self, broker: str, figure: str) -> list[float]:
+        """A figure of each round; nothing where the row failed."""
+        if broker in self.failures:
+            return []
+        found = [sample.figures for sample in self.samples.get(broker, ())]
+        return [figures[figure] for figures in found if figure in figures]
+
+
+class Growth(NamedTuple):
+    """A series with all its points."""
+
+    series: Series
+    subject: str
+    points: dict[str, list[tuple[float, list[float]]]]
+    """Each broker's: where the point stands, and its rounds."""
+
+    @property
+    def curves(self) -> dict[str, list[tuple[float, float]]]:
+        """The medians."""
+        return {
+            broker: sorted((at, statistics.median(rounds)) for at, rounds in points)
+            for broker, points in self.points.items()
+        }
 
 
 @dataclass
@@ -60,19 +87,20 @@ class Results:
     def verdicts(self) -> list[Verdict]:
         """All rows, then what must stay flat."""
         found = [verdict for row in self.rows for verdict in row.verdicts]
-        for name, (figure, points) in self._series().items():
-            found.append(judge_flat(name, figure, points))
+        for growth in self._growths():
+            verdict = judge_flat(growth.series, growth.points)
+            found.append(verdict._replace(subject=growth.subject))
         return found
 
-    def _series(self) -> dict[str, tuple[str, dict[str, list[tuple[float, float]]]]]:
-        """Of each series the figure, and each broker's points."""
-        found: dict[str, tuple[str, dict[str, list[tuple[float, float]]]]] = {}
+    def _growths(self) -> list[Growth]:
+        found: dict[str, Growth] = {}
         for row, series in ((each, series) for each in self.rows for series in each.workload.series):
-            _, points = found.setdefault(series.name, (series.figure, defaultdict(list)))
-            for broker, figures in row.figures.items():
-                if series.figure in figures:
-                    points[broker].append((series.at, figures[series.figure]))
-        return found
+            growth = found.setdefault(series.name, Growth(series, row.workload.subject, defaultdict(list)))
+            for broker in row.samples:
+                rounds = row.rounds_of(broker, series.figure)
+                if rounds:
+                    growth.points[broker].append((series.at, rounds))
+        return list(found.values())
 
     def write(self, directory: Path) -> None:
         """`results.json` and the pictures."""
@@ -88,7 +116,7 @@ class Results:
                 "subject": row.workload.subject,
                 "rounds": {broker: [sample.figures for sample in each] for broker, each in row.samples.items()},
                 "failures": row.failures,
-                "took s": round(row.took_s, 1),
+                "took s": {phase: round(took_s, 1) for phase, took_s in row.took_s.items()},
             }
             for row in self.rows
         ]
@@ -111,15 +139,12 @@ class Results:
         for row in self.rows:
             if any(row.latencies_ms(broker) for broker in row.samples):
                 found[f"latency-{row.workload.topic}"] = _distribution(row)
-        for name, (figure, points) in self._series().items():
-            curves = {broker: sorted(each) for broker, each in points.items()}
+        for growth in self._growths():
+            name, unit, figure = growth.series.name, growth.series.unit, growth.series.figure
             found[f"growth-{_file_name(name)}"] = pictures.lines(
-                f"{name}: {figure}", pictures.Axis(self._unit(name)), pictures.Axis(figure), curves
+                f"{name}: {figure}", pictures.Axis(unit), pictures.Axis(figure), growth.curves
             )
         return found
-
-    def _unit(self, series: str) -> str:
-        return next(each.unit for row in self.rows for each in row.workload.series if each.name == series)
 
     def _by_row(self, figure: str) -> dict[str, Mapping[str, float]]:
         return {

@@ -6,9 +6,11 @@ between them: what it needs again it finds by name in the broker.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from .accounting import Accounts
@@ -16,6 +18,11 @@ from .accounting import Accounts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+
+_WARM_UP_PART = 4
+BEGIN_PROFILE, PAUSE_PROFILE = signal.SIGUSR1, signal.SIGUSR2
+"""What a broker is told that runs under a profiler: that what is measured begins, and that it is over."""
 
 
 class NotDone(Exception):
@@ -37,6 +44,8 @@ class Target:
     port: int
     pid: int
     home: Path
+    is_profiled: bool = False
+    """Whether it understands BEGIN_PROFILE and PAUSE_PROFILE."""
 
     @property
     def data_dir(self) -> Path:
@@ -65,12 +74,14 @@ class Stopwatch:
     """CPU of the broker and time of the client between entering and leaving."""
 
     def __init__(self, target: Target) -> None:
+        self._target = target
         self._accounts = target.accounts
         self.wall_s = 0.0
         self.cpu_s = 0.0
         self.kernel_s = 0.0
 
     def __enter__(self) -> Stopwatch:
+        self._tell(BEGIN_PROFILE)
         self._kernel_before_s = self._accounts.kernel_s
         self._cpu_before_s = self._accounts.cpu_s
         self._begun = time.perf_counter()
@@ -80,6 +91,11 @@ class Stopwatch:
         self.wall_s += time.perf_counter() - self._begun
         self.cpu_s += self._accounts.cpu_s - self._cpu_before_s
         self.kernel_s += self._accounts.kernel_s - self._kernel_before_s
+        self._tell(PAUSE_PROFILE)
+
+    def _tell(self, what: signal.Signals) -> None:
+        if self._target.is_profiled:
+            os.kill(self._target.pid, what)
 
     def cpu_figures(self, done: int, of: str) -> dict[str, float]:
         """What one of `done` cost, in microseconds, and which part of that the kernel took."""
@@ -89,12 +105,17 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Series:
-    """Rows that are one another's points: what grows, where this row stands, and the figure that must stay flat."""
+    """Rows that are one another's points: what grows, where this row stands, and the figure that must stay flat.
+
+    The rows of a series stand behind one another and are measured side by side, round by round, on each broker.
+    """
 
     name: str
     unit: str
     at: float
     figure: str
+    is_level: bool = False
+    """A level that stays where it once was (memory) is judged by its extremes; a cost, by each round for itself."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +123,17 @@ class Workload:
     """One row. Subclasses add their parameters and do the work."""
 
     subject: ClassVar[str]
+    sized_by: ClassVar[str | None] = None
+    """The field that says how much a round does."""
     name: str
     limits: Mapping[str, Limit] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
     rounds_max: int | None = None
     """Fewer rounds than asked for, where one takes long."""
+    rounds_factor: int = 1
+    """So many rounds for each that is asked for, where one is short and uncertain."""
     warms_up: bool = True
-    """Whether a first round that does not count comes before the others."""
+    """Whether a first, smaller round that does not count comes before the others."""
     timeout_s: float = 180
     """How long `prepare` or one `measure` may take."""
 
@@ -116,6 +141,14 @@ class Workload:
     def topic(self) -> str:
         """A topic of its own."""
         return "bench-" + re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    def warm_up_round(self) -> Workload:
+        """What comes before the rounds that count: the same on the same topic, and less of it."""
+        if self.sized_by is None:
+            return self
+        size = getattr(self, self.sized_by)
+        less = max(1, size // _WARM_UP_PART) if isinstance(size, int) else size / _WARM_UP_PART
+        return replace(self, **{self.sized_by: less})
 
     def prepare(self, target: Target) -> None:
         """Make what the rounds share."""

@@ -35,9 +35,10 @@ def subjects() -> list[str]:
     return list(dict.fromkeys(row.subject for row in all_rows(quick=True)))
 
 
-def chosen_rows(wanted: Collection[str], quick: bool) -> list[Workload]:
-    """The rows of some subjects; of all, where none is named."""
-    return [row for row in all_rows(quick) if not wanted or row.subject in wanted]
+def chosen_rows(wanted: Collection[str], text: str, quick: bool) -> list[Workload]:
+    """The rows of some subjects, of all where none is named, that have `text` in their name; perhaps none."""
+    found = [row for row in all_rows(quick) if not wanted or row.subject in wanted]
+    return [row for row in found if text.lower() in row.name.lower()]
 
 
 def warm_up_rows() -> list[Workload]:

@@ -1,4 +1,9 @@
-"""Consuming with librdkafka: a log in memory, by one consumer and by ten, and a long one that is on the disk."""
+"""Consuming with librdkafka: a log in memory and a long one that is on the disk, by one consumer and by ten.
+
+A cold log is read cold to its end. Ten consumers of the same partitions would not do that, for the first of them brings
+the pages in that the others read; so they share a cold log, as the members of a group do: each has a partition. What
+the kernel counted as read from the disk stands beside the cost, so that a log that was not cold is seen.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from .. import topics
 from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _POLL_RECORDS = 10_000
@@ -25,28 +31,33 @@ _REST_S = 0.3
 
 @dataclass(frozen=True)
 class ConsumeAll(Workload):
-    """Each consumer reads the whole topic from its start; all records of each are counted."""
+    """Each consumer reads the whole topic from its start, or its part of it; all records of each are counted."""
 
     subject: ClassVar[str] = "consume"
+    sized_by: ClassVar[str] = "records"
     consumers: int = 1
     partitions: int = 6
     record_bytes: int = 100
     batch_records: int = 160
     records: int = 960_000
     is_cold: bool = False
+    is_shared: bool = False
+    """Whether each consumer has partitions of its own."""
 
     def prepare(self, target: Target) -> None:
         topics.create(target, self.topic, partitions=self.partitions)
         topics.fill(target, self.topic, self.partitions, self.records, self.record_bytes, self.batch_records)
 
     def measure(self, target: Target) -> Sample:
-        readers = [_Reader(target, self.topic, self.partitions, self.records) for _ in range(self.consumers)]
+        each = self.records // self.consumers if self.is_shared else self.records
+        readers = [_Reader(target, self.topic, self._partitions_of(at), each) for at in range(self.consumers)]
         for reader in readers:
-            reader.read(self.records // _WARM_UP_PART)
+            reader.read(each // _WARM_UP_PART)
             reader.rest()
         time.sleep(_REST_S)
         if self.is_cold:
             forget_pages(target.data_dir, self.topic)
+        read_before_mb = target.accounts.disk_read_mb
         with Stopwatch(target) as watch:
             threads = [threading.Thread(target=reader.read_all) for reader in readers]
             for thread in threads:
@@ -54,30 +65,35 @@ class ConsumeAll(Workload):
             for thread in threads:
                 thread.join()
         counts = [reader.count for reader in readers]
-        if counts != [self.records] * self.consumers:
-            raise NotDone(f"of {self.records} records {counts} were read")
-        total = self.records * self.consumers
+        if counts != [each] * self.consumers:
+            raise NotDone(f"of {each} records {counts} were read")
+        total = each * self.consumers
+        figures = {
+            **watch.cpu_figures(total, "message"),
+            "k messages/s": total / watch.wall_s / 1e3,
+            "MB/s": total * self.record_bytes / watch.wall_s / 1e6,
+        }
+        read_mb = target.accounts.disk_read_mb
+        if self.is_cold and read_mb is not None and read_before_mb is not None:
+            figures["MB from the disk"] = read_mb - read_before_mb
         for reader in readers:
             reader.close()
-        return Sample(
-            {
-                **watch.cpu_figures(total, "message"),
-                "k messages/s": total / watch.wall_s / 1e3,
-                "MB/s": total * self.record_bytes / watch.wall_s / 1e6,
-            }
-        )
+        return Sample(figures)
+
+    def _partitions_of(self, consumer: int) -> range:
+        return range(self.partitions)[consumer :: self.consumers] if self.is_shared else range(self.partitions)
 
     def clean(self, target: Target) -> None:
         topics.delete(target, self.topic)
 
 
 class _Reader:
-    """A consumer of all partitions, without a group's help."""
+    """A consumer of some partitions, without a group's help."""
 
-    def __init__(self, target: Target, topic: str, partitions: int, records: int) -> None:
+    def __init__(self, target: Target, topic: str, partitions: range, records: int) -> None:
         self.count = 0
         self._records = records
-        self._partitions = [TopicPartition(topic, index, 0) for index in range(partitions)]
+        self._partitions = [TopicPartition(topic, index, 0) for index in partitions]
         self._consumer = Consumer(
             {
                 "bootstrap.servers": target.bootstrap_servers,
@@ -130,21 +146,30 @@ def forget_pages(data_dir: Path, topic: str) -> None:
 
 
 def rows(quick: bool) -> list[Workload]:
-    """From memory, by one and by ten; from the disk."""
+    """From memory and from the disk, by one and by ten."""
     limit = {"CPU us/message": Limit(kafka=1.0, kfake=0.3)}
     records = 480_000 if quick else 1_920_000
     cold_mb = 200 if quick else 2000
     return [
         ConsumeAll("consume from memory, 1 consumer", limit, records=records),
-        ConsumeAll("consume from memory, 10 consumers", limit, records=records // 4, consumers=10),
-        ConsumeAll(
-            f"consume a cold log of {cold_mb} MB",
-            limit,
-            rounds_max=3,
-            partitions=1,
-            record_bytes=1000,
-            batch_records=50,
-            records=cold_mb * 1000,
-            is_cold=True,
-        ),
+        ConsumeAll("consume from memory, 10 consumers", limit, records=records * 3 // 20, consumers=10),
+        _cold(cold_mb, 1, limit),
+        _cold(cold_mb, 10, limit),
     ]
+
+
+def _cold(megabytes: int, consumers: int, limit: Mapping[str, Limit]) -> ConsumeAll:
+    """A partition for each consumer."""
+    readers = "1 consumer" if consumers == 1 else f"{consumers} consumers"
+    return ConsumeAll(
+        f"consume a cold log of {megabytes} MB, {readers}",
+        limit,
+        rounds_max=3,
+        consumers=consumers,
+        partitions=consumers,
+        record_bytes=1000,
+        batch_records=50,
+        records=megabytes * 1000,
+        is_cold=True,
+        is_shared=True,
+    )

@@ -44,6 +44,7 @@ class GroupRequests(Workload):
     """One request a connection under way; `api` is heartbeat or commit (of one partition)."""
 
     subject: ClassVar[str] = "groups"
+    sized_by: ClassVar[str] = "requests"
     api: str = "heartbeat"
     groups: int = 8
     requests: int = 40_000

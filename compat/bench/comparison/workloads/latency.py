@@ -33,6 +33,7 @@ class ProduceToConsume(Workload):
     """One record at a time, acks all; the consumer's Fetch waits in the broker. Background load in MB/s."""
 
     subject: ClassVar[str] = "latency"
+    sized_by: ClassVar[str] = "records"
     records: int = 3000
     load_mb_per_s: float = 0
 

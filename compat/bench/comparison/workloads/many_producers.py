@@ -17,8 +17,9 @@ class ManyProducers(Workload):
     """A connection for each; their requests are spread evenly over the second."""
 
     subject: ClassVar[str] = "producers"
+    sized_by: ClassVar[str] = "seconds"
     producers: int = 2000
-    seconds: float = 8
+    seconds: float = 6
     batch_records: int = 10
 
     def prepare(self, target: Target) -> None:
@@ -55,4 +56,4 @@ class ManyProducers(Workload):
 def rows(quick: bool) -> list[Workload]:
     """Two thousand."""
     limits = {"CPU us/request": Limit(kafka=0.5, kfake=1.0)}
-    return [ManyProducers("2000 producers, a batch a second each", limits, seconds=3 if quick else 8, rounds_max=3)]
+    return [ManyProducers("2000 producers, a batch a second each", limits, seconds=3 if quick else 6, rounds_max=3)]

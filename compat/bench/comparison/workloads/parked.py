@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     import socket
 
 _MAX_WAIT_MS = 120_000
-_QUIET_S, _QUIET_PART, _SETTLE_TIMEOUT_S = 0.2, 0.1, 30
+_REST_PART, _REST_TIMEOUT_S = 0.1, 30
 _RECEIVE_BYTES = 1 << 16
 
 
@@ -23,6 +22,7 @@ class ParkedFetches(Workload):
     """Each connection parks a Fetch; when the broker has come to rest, one record is written."""
 
     subject: ClassVar[str] = "parked"
+    sized_by: ClassVar[str] = "wakes"
     fetches: int = 1000
     wakes: int = 10
 
@@ -42,7 +42,9 @@ class ParkedFetches(Workload):
             frame = wire.fetch_frame(self.topic, 0, offset, _MAX_WAIT_MS)
             for connected in waiting.values():
                 connected.sendall(frame)
-            _settle(target)
+            # When the broker has little to do, everything that was sent is parked.
+            if not target.accounts.come_to_rest(_REST_PART, _REST_TIMEOUT_S):
+                raise NotDone("the broker does not come to rest")
             with Stopwatch(target) as watch:
                 producer.socket.sendall(record)
                 _receive_all(poll, waiting, wire.fetched_bytes_min(self.topic))
@@ -63,19 +65,6 @@ class ParkedFetches(Workload):
 def _connections(port: int, count: int) -> dict[int, socket.socket]:
     found = [wire.connect(port) for _ in range(count)]
     return {connected.fileno(): connected for connected in found}
-
-
-def _settle(target: Target) -> None:
-    """Wait until the broker has little to do: then everything that was sent is parked."""
-    accounts = target.accounts
-    deadline = time.monotonic() + _SETTLE_TIMEOUT_S
-    time.sleep(_QUIET_S)
-    while time.monotonic() < deadline:
-        before_s = accounts.cpu_s
-        time.sleep(_QUIET_S)
-        if accounts.cpu_s - before_s < _QUIET_S * _QUIET_PART:
-            return
-    raise NotDone("the broker does not come to rest")
 
 
 def _receive_all(poll: select.epoll, waiting: dict[int, socket.socket], empty_bytes: int) -> None:
@@ -100,7 +89,7 @@ def _receive_all(poll: select.epoll, waiting: dict[int, socket.socket], empty_by
 
 def rows(quick: bool) -> list[Workload]:
     """A thousand, and ten thousand where that is not too many for a quick run."""
-    limits = {"CPU ms/wake": Limit(kafka=0.5, kfake=1.0), "wall ms/wake": Limit(kafka=0.5, kfake=1.0)}
+    limits = {"CPU ms/wake": Limit(kafka=0.5, kfake=1.0)}
     found = [ParkedFetches("1000 parked fetches", limits, wakes=3 if quick else 6)]
     if not quick:
         found.append(ParkedFetches("10000 parked fetches", limits, fetches=10_000, wakes=2, rounds_max=3))

@@ -23,6 +23,7 @@ SMALL_BATCH_BYTES, LARGE_BATCH_BYTES = 16_000, 1_000_000
 _CHUNK_RECORDS = 500
 _FLUSH_TIMEOUT_S = 120
 _WARM_UP_PART = 10
+_STATISTICS_EVERY_S = 0.2
 _SEQUENCE_POSITION = HEADER.size - 8
 _SEQUENCE = struct.Struct(">i")
 _CRC = struct.Struct(">I")
@@ -33,6 +34,7 @@ class ProduceBatches(Workload):
     """librdkafka writes records as fast as it can, to all partitions in turn; the brokers see the same settings."""
 
     subject: ClassVar[str] = "produce"
+    sized_by: ClassVar[str] = "megabytes"
     record_bytes: int = 100
     codec: str = "none"
     partitions: int = 6
@@ -62,7 +64,7 @@ class ProduceBatches(Workload):
             "k messages/s": self.records / watch.wall_s / 1e3,
             "MB/s": self.records * self.record_bytes / watch.wall_s / 1e6,
         }
-        producer.poll(0.6)  # the statistics of the last half second
+        producer.poll(_STATISTICS_EVERY_S * 1.5)  # the last statistics
         if sizes:
             figures["batch bytes"] = float(sizes[-1]["avg"])
         return Sample(figures)
@@ -87,7 +89,7 @@ class ProduceBatches(Workload):
             "queue.buffering.max.messages": 200_000,
             "queue.buffering.max.kbytes": 200_000,
             "delivery.report.only.error": True,
-            "statistics.interval.ms": 500,
+            "statistics.interval.ms": int(_STATISTICS_EVERY_S * 1000),
             "stats_cb": keep,
             "error_cb": _refuse,
             "enable.metrics.push": False,
@@ -124,6 +126,7 @@ class OneRecordRequests(Workload):
     """Connections that each keep some requests of one record under way (`window`), each with a partition of its own."""
 
     subject: ClassVar[str] = "requests"
+    sized_by: ClassVar[str] = "requests"
     acks: int = -1
     is_idempotent: bool = False
     connections: int = 8

@@ -49,7 +49,7 @@ class AfterTheRuns(Workload):
 def rows(quick: bool) -> list[Workload]:
     """Starts."""
     limits = {"start s": Limit(kafka=0.15), "resident MB": Limit(kafka=0.1)}
-    return [Start("start to first answer", limits, rounds_max=2 if quick else 5, warms_up=not quick)]
+    return [Start("start to first answer", limits, rounds_max=2 if quick else 5, warms_up=False)]
 
 
 def last_rows(quick: bool) -> list[Workload]:

@@ -35,6 +35,7 @@ class SmallTransactions(Workload):
     """Producers that share the rate evenly; a transaction begins at its time, or when the one before it is done."""
 
     subject: ClassVar[str] = "transactions"
+    sized_by: ClassVar[str] = "seconds"
     per_s: float = 1000
     producers: int = 10
     seconds: float = 6
