@@ -148,6 +148,32 @@ def test_partitions_that_are_not_there_are_left_to_the_handler(ways):
     assert not ways.repeated
 
 
+def test_versions_of_the_same_bytes_are_told_apart(ways):
+    gone = {"member_id": "m", "generation_id_or_member_epoch": 1}
+    for _ in range(2):
+        assert code(ways, 9, **gone) is ErrorCode.GROUP_ID_NOT_FOUND
+        assert code(ways, 8, **gone) is ErrorCode.ILLEGAL_GENERATION
+
+
+@pytest.mark.parametrize("version", [6, 9, 10])
+def test_leader_epochs_are_told_apart(ways, version):
+    for epoch in (-1, -1, 3, 3, 4, -1):
+        code(ways, version, epoch=epoch)
+        assert ways.known.groups.shard_of("g").offsets.get("g", TOPIC, 0).leader_epoch == epoch
+
+
+@pytest.mark.parametrize("version", [8, 9, 10])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_with_a_tagged_field_it_is_read_each_time(ways, version, place):
+    """Behind the offset stands more than is known then: in the partition, in the topic, in the request."""
+    for offset in (1, 2, 3):
+        frame = frame_of(commit_of(ways, version, offset=offset), version)
+        at = len(frame) - place
+        ways.both_to(frame[:at] + b"\x01\x05\x01x" + frame[at + 1 :])
+        assert ways.known.groups.shard_of("g").offsets.get("g", TOPIC, 0).offset == offset
+    assert not ways.repeated
+
+
 def test_metadata_are_read_each_time(ways):
     for text in ("x", "x" * 5000):
         for _ in range(3):
