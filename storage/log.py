@@ -140,7 +140,8 @@ class Log:
     @high_watermark.setter
     def high_watermark(self, offset: int) -> None:
         self._high_watermark = offset
-        self.producers.high_watermark_moved(offset)
+        if self.producers.unreplicated_txns:
+            self.producers.high_watermark_moved(offset)
 
     @property
     def last_stable_offset(self) -> int:

@@ -127,20 +127,21 @@ class ProducerState:
     `map_end_offset` is the offset up to which batches are counted. Offsets given here are absolute.
     """
 
-    __slots__ = ("_ongoing_txns", "_unreplicated_txns", "_verifications", "entries", "map_end_offset", "name")
+    __slots__ = ("_ongoing_txns", "_verifications", "entries", "map_end_offset", "name", "unreplicated_txns")
 
     def __init__(self, name: str, map_end_offset: int = 0) -> None:
         self.name = name  # TOPIC-PARTITION, for messages
         self.entries: dict[int, ProducerEntry] = {}
         self.map_end_offset = map_end_offset
         self._ongoing_txns: dict[int, int] = {}  # first offset -> producer id, ascending
-        self._unreplicated_txns: dict[int, int] = {}  # first offset -> last offset, of completed transactions
+        self.unreplicated_txns: dict[int, int] = {}
+        """First offset -> last offset, of completed transactions whose marker is not below the high watermark."""
         self._verifications: dict[int, Verification] = {}
 
     @property
     def first_unstable_offset(self) -> int | None:
         """Where the first transaction begins that is open, or whose marker is not below the high watermark."""
-        ongoing, unreplicated = self._ongoing_txns, self._unreplicated_txns
+        ongoing, unreplicated = self._ongoing_txns, self.unreplicated_txns
         if not ongoing and not unreplicated:
             return None
         return min([*list(ongoing)[:1], *unreplicated])
@@ -341,7 +342,7 @@ class ProducerState:
         entry.txn_first_offset = -1
         if first_offset < 0 or self._ongoing_txns.pop(first_offset, None) is None:
             return None
-        self._unreplicated_txns[first_offset] = offset
+        self.unreplicated_txns[first_offset] = offset
         return CompletedTxn(header.producer_id, first_offset, offset, marker.is_abort)
 
     def stable_offset_after(self, completed: CompletedTxn) -> int:
@@ -350,10 +351,9 @@ class ProducerState:
 
     def high_watermark_moved(self, high_watermark: int) -> None:
         """Completed transactions whose marker is now below the high watermark are stable."""
-        if self._unreplicated_txns:
-            self._unreplicated_txns = {
-                first: last for first, last in self._unreplicated_txns.items() if last >= high_watermark
-            }
+        self.unreplicated_txns = {
+            first: last for first, last in self.unreplicated_txns.items() if last >= high_watermark
+        }
 
     # ------------------------------------------------------------------ loading, expiry, truncation
 
@@ -362,7 +362,7 @@ class ProducerState:
         self.entries = {entry.producer_id: entry for entry in entries}
         open_txns = sorted((e.txn_first_offset, e.producer_id) for e in entries if e.txn_first_offset >= 0)
         self._ongoing_txns = dict(open_txns)
-        self._unreplicated_txns = {}
+        self.unreplicated_txns = {}
         self.map_end_offset = map_end_offset
 
     def expire(self, now_ms: int, expiration_ms: int) -> int:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .transaction_records import TransactionRecord
     from .transaction_state import TransactionState
 
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
+
 
 class Answer(NamedTuple):
     """What the client is told. An error comes without producer id and epoch."""
@@ -34,6 +37,11 @@ class Decision(NamedTuple):
 
 DONE: Final = Answer()
 """What a client is told whose request is done, and that is not told of a new epoch."""
+
+
+def written(record: TransactionRecord, answer: Answer = DONE) -> Decision:
+    """One record is written, and the client is told."""
+    return _new_tuple(Decision, (answer, (record,)))
 
 
 def refused(code: ErrorCode) -> Decision:

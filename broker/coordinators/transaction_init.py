@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...protocol.errors import ErrorCode
-from .transaction_decision import Answer, Decision, refused
+from .transaction_decision import Answer, Decision, refused, written
 from .transaction_end import abort_by_fencing
 from .transaction_metadata import NO_PRODUCER_EPOCH, is_epoch_exhausted
 from .transaction_records import record_of
@@ -59,7 +59,7 @@ def init_producer_id(
     if begun is None:
         return refused(ErrorCode.PRODUCER_FENCED)
     transaction.pending_state = begun.state
-    return Decision(Answer(ErrorCode.NONE, begun.producer_id, begun.producer_epoch), (record_of(begun),))
+    return written(record_of(begun), Answer(ErrorCode.NONE, begun.producer_id, begun.producer_epoch))
 
 
 def _may_be(expected: ProducerIdAndEpoch, metadata: TransactionMetadata) -> bool:

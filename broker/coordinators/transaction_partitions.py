@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
-from .transaction_decision import DONE, Decision, refused
+from .transaction_decision import DONE, Decision, refused, written
 from .transaction_records import record_of
 from .transaction_state import PREPARED, TransactionState
 
@@ -43,7 +43,7 @@ def add_partitions(
         return Decision(DONE)
     joined = metadata.with_partitions(partitions, transaction_version, now_ms)
     transaction.pending_state = joined.state
-    return Decision(DONE, (record_of(joined),))
+    return written(record_of(joined))
 
 
 def verify_partitions(

@@ -25,6 +25,8 @@ NO_TIMEOUT_MS: Final = 2_147_483_647
 """A transaction with this timeout belongs to a two-phase commit (KIP-939), which is never aborted by time."""
 
 _ONGOING: Final = TransactionState.ONGOING
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
 TOMBSTONE_BATCH_BYTES: Final = 16_384
 _TOMBSTONE_OVERHEAD_BYTES: Final = 20
 
@@ -171,7 +173,7 @@ class TransactionShard:
             return None
         completed = metadata.completed(now_ms)
         transaction.pending_state = completed.state
-        return Completion(metadata, record_of(completed))
+        return _new_tuple(Completion, (metadata, record_of(completed)))
 
     def marker_written(self, transactional_id: str, partition: TopicPartition) -> None:
         """One partition has its marker, or is gone."""

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 MARKERS_PER_TURN: Final = 50
 RETRY_BACKOFF_MS: Final = 1000
 _NONE: Final = ErrorCode.NONE
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
 _FENCED: Final = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
 
 
@@ -74,12 +76,15 @@ class TransactionCompletion:
         self._hosted = hosted
         self._name = prepared.transactional_id
         self._record = completion.record
-        self._marker = Marker(
-            prepared.producer_id,
-            prepared.producer_epoch,
-            hosted.log.coordinator_epoch,
-            completion.is_commit,
-            prepared.client_transaction_version,
+        self._marker = _new_tuple(
+            Marker,
+            (
+                prepared.producer_id,
+                prepared.producer_epoch,
+                hosted.log.coordinator_epoch,
+                completion.is_commit,
+                prepared.client_transaction_version,
+            ),
         )
         self._left = sorted(prepared.partitions, reverse=True)
         self._failed: list[TopicPartition] = []

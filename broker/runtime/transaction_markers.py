@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .group_coordinators import GroupCoordinators
     from .partitions import Partition
 
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
+
 
 class Marker(NamedTuple):
     """How a producer's transaction ends, and which coordinator says so."""
@@ -47,7 +50,7 @@ class TransactionMarkers:
             coordinator_epoch=marker.coordinator_epoch,
             timestamp_ms=now_ms,
         )
-        written = EndTxnMarker(not marker.is_commit, marker.coordinator_epoch)
+        written = _new_tuple(EndTxnMarker, (not marker.is_commit, marker.coordinator_epoch))
         try:
             log.producers.check_marker_epoch(
                 marker.producer_id, marker.producer_epoch, log.log_end_offset, marker.transaction_version
