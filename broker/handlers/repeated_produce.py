@@ -32,7 +32,7 @@ from ..metadata.topic_names import is_internal
 from ..runtime.long_poll import partition_grew
 from ..runtime.transaction_verification import produce_support, refused_batches
 from .produce import ACKS_ANSWERED, rejected
-from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, Repeated, keep
+from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, Repeated, keep, read_head
 
 if TYPE_CHECKING:
     from ..request import ConnectionInfo, RequestContext
@@ -45,9 +45,6 @@ _HIGHEST: Final = ProduceRequest.versions.highest
 _FLEXIBLE_FROM: Final = ProduceRequest.flexible.lowest
 _BY_ID_FROM: Final = 13
 
-# The API's key, which is 0, and the version are one number here.
-_read_head = struct.Struct(">ii").unpack_from
-_LENGTH: Final = struct.Struct(">i")
 # Behind the batch: the partition, the topic and the request have no tagged fields.
 _NO_TAGS: Final = b"\0\0\0"
 _ATTRIBUTES: Final = ATTRIBUTES_POSITION + 1
@@ -95,7 +92,7 @@ class KnownProduce:
         )
         self._head, self._tail = probe.split(_OFFSETS.pack(*_PROBE))
         self._struct = struct.Struct(f">ii{len(self._head)}sqqq{len(self._tail)}s")
-        self._size = self._struct.size - _LENGTH.size
+        self._size = self._struct.size - LENGTH.size
 
     def response(self, answer: PartitionProduceResponse) -> bytes:
         """What stands behind the correlation id in a response with this answer."""
@@ -112,7 +109,7 @@ class KnownProduce:
     def refusal(self, correlation_id: int, answer: PartitionProduceResponse) -> bytes:
         """The whole answer to a batch that was not."""
         response = self.response(answer)
-        return _LENGTH.pack(_LENGTH.size + len(response)) + _LENGTH.pack(correlation_id) + response
+        return LENGTH.pack(LENGTH.size + len(response)) + LENGTH.pack(correlation_id) + response
 
 
 class RepeatedProduces(Repeated):
@@ -130,7 +127,8 @@ class RepeatedProduces(Repeated):
         batch_at = connection.varies_at.get(_PRODUCE, 0)
         if not 0 < batch_at <= len(frame) - HEADER_BYTES:
             return None
-        version, correlation_id = _read_head(frame)
+        # The API's key is 0, so what stands before the correlation id is the version.
+        version, correlation_id = read_head(frame)
         if not _LOWEST <= version <= _HIGHEST:
             return None
         known = self._known.get(frame[HEAD_BYTES:batch_at].tobytes())
@@ -167,7 +165,7 @@ class RepeatedProduces(Repeated):
             return
         version = context.api_version
         is_flexible = version >= _FLEXIBLE_FROM
-        length = uvarint(len(records) + 1) if is_flexible else _LENGTH.pack(len(records))
+        length = uvarint(len(records) + 1) if is_flexible else LENGTH.pack(len(records))
         batch_at = len(frame) - (len(_NO_TAGS) if is_flexible else 0) - len(records) - len(length)
         if not HEAD_BYTES < batch_at <= KNOWN_BYTES_MAX:
             return
@@ -212,8 +210,8 @@ def _batch(frame: memoryview, position: int, version: int) -> memoryview | None:
         if frame[end:].tobytes() != _NO_TAGS:
             return None
     else:
-        (length,) = _LENGTH.unpack_from(frame, position)
-        position += _LENGTH.size
+        (length,) = LENGTH.unpack_from(frame, position)
+        position += LENGTH.size
         end = position + length
         if end != len(frame):
             return None

@@ -21,7 +21,7 @@ from ...storage.log_config import MAX_LONG
 from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..coordinators.transaction_metadata import is_epoch_exhausted
 from . import add_partitions_to_txn, end_txn
-from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, Repeated, keep
+from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, Repeated, keep
 
 if TYPE_CHECKING:
     from ..request import ConnectionInfo, RequestContext
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 # The API's key stands before the version.
 _read_head = struct.Struct(">2xhi").unpack_from
-_LENGTH: Final = struct.Struct(">i")
 _HEAD: Final = struct.Struct(">ii")
 _NONE: Final = ErrorCode.NONE
 
@@ -107,7 +106,7 @@ class RepeatedAdds(Repeated):
             known.transactional_id, known.producer, known.partitions, known.version, services
         )
         response = known.joined if code is _NONE else known.response(code)
-        return _HEAD.pack(_LENGTH.size + len(response), correlation_id) + response
+        return _HEAD.pack(LENGTH.size + len(response), correlation_id) + response
 
     def learn(
         self, frame: memoryview, body_at: int, request: AddPartitionsToTxnRequest, context: RequestContext
@@ -164,10 +163,10 @@ class RepeatedEnds(Repeated):
         )
         if version >= _END_TELLS_EPOCH_FROM:
             return _ENDED_WITH_EPOCH.pack(
-                _ENDED_WITH_EPOCH.size - _LENGTH.size, correlation_id, 0, code, producer_id, epoch
+                _ENDED_WITH_EPOCH.size - LENGTH.size, correlation_id, 0, code, producer_id, epoch
             )
         ended = _FLEXIBLE_ENDED if version >= _END_FLEXIBLE_FROM else _ENDED
-        return ended.pack(ended.size - _LENGTH.size, correlation_id, 0, code)
+        return ended.pack(ended.size - LENGTH.size, correlation_id, 0, code)
 
     def learn(self, frame: memoryview, body_at: int, request: EndTxnRequest, context: RequestContext) -> None:
         """Know whose request this is, whose body begins at `body_at`, when the next one comes."""
