@@ -148,7 +148,6 @@ def test_what_is_written_can_be_read_again(tmp_path):
     pictures = sorted(path.name for path in (tmp_path / "out").glob("*.svg"))
     assert pictures == [
         "cpu-a-message.svg",
-        "cpu-a-request.svg",
         "growth-idle-partitions.svg",
         "latency-bench-produce.svg",
         "memory.svg",

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _COLOURS = {"ottla": "#0072B2", "ottla-uvloop": "#56B4E9", "kafka": "#D55E00", "kfake": "#009E73"}
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 820, 70, 20, 56, 48
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 860, 70, 20, 56, 48
 _PLOT_HEIGHT = 300
-_BAR, _GAP, _LABELS = 14, 14, 330
+_BAR, _GAP, _LABELS = 14, 14, 390
 _DECADE = 10
 
 

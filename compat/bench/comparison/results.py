@@ -150,7 +150,7 @@ class Results:
         return {
             row.workload.name: {broker: each[figure] for broker, each in row.figures.items() if figure in each}
             for row in self.rows
-            if any(figure in each for each in row.figures.values())
+            if not row.workload.series and any(figure in each for each in row.figures.values())
         }
 
 
