@@ -1,0 +1,156 @@
+"""Makes what people read of a run of `compare`: `REPORT.md` with all that is judged, pictures, and the README's table.
+
+    python -m compat.bench.report [.bench]
+
+The figures are those of `results.json`; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .comparison.table import number, summary
+from .comparison.verdicts import ITSELF, OTHERS, Verdict, limit_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HOME: Final = Path(__file__).parent
+README: Final = HOME.parents[1] / "README.md"
+PICTURES: Final = HOME / "pictures"
+BEGIN: Final = "<!-- of a run of `make bench-compare`; `python -m compat.bench.report` writes it -->"
+END: Final = "<!-- end of the figures -->"
+_BROKERS: Final = ("ottla", *OTHERS)
+
+
+class _Shown(NamedTuple):
+    """A line of the README's table, and where its figures are from."""
+
+    label: str
+    row: str
+    figure: str
+
+
+_IN_README: Final = (
+    _Shown(
+        "produce 100 B records in batches, CPU µs a record", "produce 100 B, none, 6 partitions, batches to 16 KB", ""
+    ),
+    _Shown("produce 10 KB records in large batches", "produce 10000 B, none, 6 partitions, batches to 1 MB", ""),
+    _Shown("consume from memory, CPU µs a record", "consume from memory, 1 consumer", ""),
+    _Shown("consume 2 GB that are not in memory", "consume a cold log of 2000 MB, 1 consumer", ""),
+    _Shown("produce requests of one record, acks all, CPU µs a request", "one-record requests, acks all", ""),
+    _Shown("heartbeat of a group's member", "heartbeat", ""),
+    _Shown("commit of an offset", "commit of one offset", ""),
+    _Shown("a small transaction, CPU µs", "1000 small transactions a second", ""),
+    _Shown("1,000 waiting fetches that one record wakes, CPU ms", "1000 parked fetches", ""),
+    _Shown("from produce to consume, median, ms", "produce to consume", "p50 ms"),
+    _Shown("the 99th percentile, ms", "produce to consume", "p99 ms"),
+    _Shown("start to first answer, s", "start to first answer", "start s"),
+    _Shown("memory after all this, MB", "after the runs", "resident MB"),
+)
+_README_PICTURES: Final = (
+    ("cpu-a-request", "Broker CPU a request"),
+    ("latency-bench-produce-to-consume", "Latency from produce to consume"),
+    ("memory", "Resident memory over the run"),
+)
+
+
+def main() -> None:
+    """Read a run, write the report, and put its table into the README."""
+    run = Path(sys.argv[1] if len(sys.argv) > 1 else ".bench")
+    found = json.loads((run / "results.json").read_text())
+    verdicts = [Verdict(**verdict) for verdict in found["verdicts"]]
+    PICTURES.mkdir(exist_ok=True)
+    for old in PICTURES.glob("*.svg"):
+        old.unlink()
+    names = sorted(path.name for path in run.glob("*.svg"))
+    for name in names:
+        shutil.copy(run / name, PICTURES / name)
+    (HOME / "REPORT.md").write_text("\n".join(report(found["about"], verdicts, names)) + "\n")
+    README.write_text(with_block(README.read_text(), readme_block(found["about"], verdicts)))
+
+
+def report(about: dict[str, Any], verdicts: Sequence[Verdict], pictures: Sequence[str]) -> list[str]:
+    """Every figure that has a limit, what is not met, and the pictures."""
+    met, asked = limit_counts(verdicts)
+    return [
+        "# What the comparison measured",
+        "",
+        f"{_described(about)} {met} of {asked} limits are met. [README.md](README.md) says how a row is measured.",
+        "",
+        *_table(["row", "figure"], [([each.row, each.figure], each) for each in verdicts if each.limits]),
+        "",
+        "```",
+        summary(verdicts),
+        "```",
+        "",
+        *(f"![{Path(name).stem}](pictures/{name})\n" for name in pictures),
+    ]
+
+
+def readme_block(about: dict[str, Any], verdicts: Sequence[Verdict]) -> list[str]:
+    """Some rows of each kind, between two marks."""
+    met, asked = limit_counts(verdicts)
+    rows = [([shown.label], verdict) for shown in _IN_README if (verdict := _find(verdicts, shown)) is not None]
+    return [
+        BEGIN,
+        _described(about),
+        "",
+        *_table([""], rows),
+        "",
+        f"Of the {asked} limits that we hold ourselves to {met} are met: the [whole table](compat/bench/REPORT.md).",
+        "",
+        *(f"![{title}](compat/bench/pictures/{name}.svg)" for name, title in _README_PICTURES),
+        END,
+    ]
+
+
+def with_block(text: str, block: Sequence[str]) -> str:
+    """The text with this block in place of the one that it has. Raises ValueError when it has none."""
+    before, _, rest = text.partition(BEGIN)
+    _, mark, behind = rest.partition(END)
+    if not mark:
+        raise ValueError(f"{README.name} has no block between {BEGIN} and {END}")
+    return before + "\n".join(block) + behind
+
+
+def _find(verdicts: Sequence[Verdict], shown: _Shown) -> Verdict | None:
+    for verdict in verdicts:
+        if verdict.row == shown.row and shown.figure in ("", verdict.figure):
+            return verdict
+    return None
+
+
+def _described(about: dict[str, Any]) -> str:
+    return (
+        f"{about['when'][:10]}, {about['cpus']} CPUs, {about['python']}; medians of {about['rounds']} rounds, the same "
+        "client and the same work for all, in one run."
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[tuple[list[str], Verdict]]) -> list[str]:
+    titles = [*head, *_BROKERS, *(f"to {other}" for other in OTHERS)]
+    lines = [titles, ["---"] * len(head) + ["---:"] * (len(titles) - len(head))]
+    for cells, verdict in rows:
+        values = [number(verdict.values.get(broker)) for broker in _BROKERS]
+        lines.append([*cells, *values, *(_ratio(verdict, other) for other in OTHERS)])
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _ratio(verdict: Verdict, other: str) -> str:
+    """Ottla's part of the other, and what it may be at most where it is more."""
+    shown = number(verdict.ratios.get(other))
+    broken = verdict.broken
+    if other in broken:
+        return f"**{shown}** ({verdict.limits[other]:g})"
+    if ITSELF in broken and other == OTHERS[0]:
+        return f"**{number(verdict.values['ottla'])}** ({verdict.limits[ITSELF]:g})"
+    return shown
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What people read of a run: the report and the README's table, from what the run has written."""
+
+from __future__ import annotations
+
+import pytest
+
+from compat.bench import report
+from compat.bench.comparison.verdicts import ITSELF, Verdict
+from compat.bench.comparison.workloads import catalogue
+
+ABOUT = {"when": "2026-01-02T03:04:05+00:00", "cpus": 2, "python": "CPython 3.11.7", "rounds": 3}
+HEARTBEAT = Verdict(
+    "heartbeat",
+    "CPU us/request",
+    {"ottla": 10.0, "kafka": 40.0, "kfake": 8.0},
+    {"kafka": 0.25, "kfake": 1.25},
+    {"kafka": 0.5, "kfake": 1.0},
+    met=False,
+    subject="groups",
+)
+GROWTH = Verdict("lag: growth", "CPU", {"ottla": 2.0}, {}, {ITSELF: 1.5}, met=False, subject="growth")
+TOLD = Verdict("heartbeat", "p50 ms", {"ottla": 1.0}, {}, {}, met=None, subject="groups")
+
+
+def test_the_report_has_what_is_judged_and_marks_what_is_not_met():
+    lines = report.report(ABOUT, [HEARTBEAT, TOLD, GROWTH], ["memory.svg"])
+    assert "| heartbeat | CPU us/request | 10.0 | 40.0 | 8.00 | 0.25 | **1.25** (1) |" in lines
+    assert "| lag: growth | CPU | 2.00 |  |  | **2.00** (1.5) |  |" in lines
+    assert not any("p50" in line for line in lines if line.startswith("|"))
+    assert any("1 of 3 limits are met" in line for line in lines)
+    assert "![memory](pictures/memory.svg)\n" in lines
+
+
+def test_the_readme_shows_some_rows():
+    block = report.readme_block(ABOUT, [HEARTBEAT, TOLD])
+    assert block[0] == report.BEGIN
+    assert block[-1] == report.END
+    assert "| heartbeat of a group's member | 10.0 | 40.0 | 8.00 | 0.25 | **1.25** (1) |" in block
+
+
+def test_the_readme_names_rows_that_there_are():
+    rows = {row.name: row for row in catalogue.all_rows(quick=False)}
+    for shown in report._IN_README:
+        row = rows[shown.row]
+        assert row.limits
+        assert shown.figure in ("", *row.limits)
+
+
+def test_the_block_is_replaced_and_nothing_else():
+    text = f"before\n{report.BEGIN}\nold\n{report.END}\nbehind\n"
+    assert report.with_block(text, [report.BEGIN, "new", report.END]) == text.replace("old", "new")
+    with pytest.raises(ValueError, match="no block"):
+        report.with_block("nothing", [])
+
+
+def test_the_projects_readme_has_a_block():
+    text = report.README.read_text()
+    assert report.with_block(text, [report.BEGIN, report.END]).count(report.END) == 1
