@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ottla.broker.handlers.repeated import KNOWN_MAX
 from ottla.broker.handlers.repeated_commit import RepeatedCommits
-from ottla.broker.request import RequestContext
+from ottla.broker.request import Deferred, RequestContext
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.compiler import decode
 from ottla.protocol.errors import ErrorCode
@@ -27,7 +27,7 @@ from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupReques
 from ..connections import connection_info
 from ..group_broker import OFFSETS_TOPIC
 from .joining import broker_for_groups, joining
-from .two_ways import TOPIC, TOPIC_RESOURCE, TwoWays, answer_in, frame_of
+from .two_ways import TOPIC, TOPIC_RESOURCE, answer_in, frame_of, group_ways
 
 VERSIONS = range(2, 11)
 NO_TOPIC_ID = b"\x01" * 16
@@ -80,7 +80,7 @@ def joined(ways, *, instance=None, protocols=None, **fields):
 
 @pytest.fixture
 def ways(tmp_path):
-    return TwoWays(tmp_path)
+    return group_ways(tmp_path)
 
 
 @pytest.mark.parametrize("metadata", ["", None])
@@ -203,7 +203,7 @@ def test_what_still_waits_for_the_disk_is_waited_for(ways):
     for broker in ways.brokers:
         broker.background.hold = True
         broker.metadata.set_configs(TOPIC_RESOURCE, OFFSETS_TOPIC, {"flush.messages": "1"})
-    assert ways.both_to(frame) is None
+    assert isinstance(ways.both_to(frame), Deferred)
     for broker in ways.brokers:
         broker.metadata.set_configs(TOPIC_RESOURCE, OFFSETS_TOPIC, {"flush.messages": str(2**63 - 1)})
     assert ways.is_left(frame)
@@ -267,7 +267,7 @@ steps = st.one_of(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 @given(st.lists(steps, min_size=2, max_size=16))
 def test_any_commits_are_answered_as_if_they_were_read(tmp_path, script):
-    ways = TwoWays(tmp_path / str(next(numbers)))
+    ways = group_ways(tmp_path / str(next(numbers)))
     member = {}
     for step in script:
         if isinstance(step, int):
@@ -324,7 +324,7 @@ def _commit(ways, step, member):
 @given(st.integers(0, 200), st.binary(max_size=3), st.sampled_from([2, 5, 6, 8, 9, 10]), st.booleans())
 def test_any_bytes_are_answered_as_if_they_were_read(tmp_path, at, inserted, version, is_known_first):
     """A commit that is known, changed in some place: both say the same of it."""
-    ways = TwoWays(tmp_path / str(next(numbers)))
+    ways = group_ways(tmp_path / str(next(numbers)))
     frame = frame_of(commit_of(ways, version), version)
     if is_known_first:
         ways.both_to(frame)

@@ -23,14 +23,14 @@ from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupReques
 
 from ..connections import connection_info
 from .joining import broker_for_groups, joining
-from .two_ways import TOPIC, TwoWays, answer_in, frame_of
+from .two_ways import TOPIC, answer_in, frame_of, group_ways
 
 GROUP_RESOURCE = 32
 
 
 @pytest.fixture
 def ways(tmp_path):
-    return TwoWays(tmp_path)
+    return group_ways(tmp_path)
 
 
 # ---- classic members
@@ -290,7 +290,7 @@ steps = st.one_of(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 @given(st.lists(steps, min_size=2, max_size=16))
 def test_any_heartbeats_are_answered_as_if_they_were_read(tmp_path, script):
-    ways = TwoWays(tmp_path / str(next(numbers)))
+    ways = group_ways(tmp_path / str(next(numbers)))
     for step in script:
         if isinstance(step, int):
             ways.advance(step)
@@ -341,7 +341,7 @@ def _beat_as_consumer(ways, *, member, epoch, version, client, joins, said):
 @given(st.integers(0, 100), st.binary(max_size=3), st.booleans())
 def test_any_bytes_are_answered_as_if_they_were_read(tmp_path, at, inserted, is_consumer):
     """A heartbeat that is known, changed in some place: both say the same of it."""
-    ways = TwoWays(tmp_path / str(next(numbers)))
+    ways = group_ways(tmp_path / str(next(numbers)))
     if is_consumer:
         frame = frame_of(consumer(answer_to(ways, consumer(0)).member_epoch), 1)
     else:

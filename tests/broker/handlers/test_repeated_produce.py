@@ -8,16 +8,14 @@ import struct
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ottla.broker.api_table import APIS
-from ottla.broker.dispatch import Dispatcher, response_parts
 from ottla.broker.handlers.repeated import KNOWN_MAX
 from ottla.broker.handlers.repeated_produce import RepeatedProduces
 from ottla.broker.request import Deferred, RequestContext
 from ottla.protocol.api_keys import ApiKey
-from ottla.protocol.compiler import decode, encode
+from ottla.protocol.compiler import decode
 from ottla.protocol.compression import Compression
-from ottla.protocol.errors import ErrorCode, ProtocolError
-from ottla.protocol.headers import RequestHeader, read_request_head, request_header_version
+from ottla.protocol.errors import ErrorCode
+from ottla.protocol.headers import read_request_head
 from ottla.protocol.messages.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -27,87 +25,48 @@ from ottla.protocol.messages.produce import (
 
 from ..connections import connection_info
 from ..data_broker import DataBroker, batch
+from . import two_ways
+from .two_ways import TOPIC, TOPIC_RESOURCE, TwoWays
 
-TOPIC = "t"
 VERSIONS = range(7, 14)
-TOPIC_RESOURCE = 2
 
 
-def frame_of(broker, records, *, topic=TOPIC, version=12, acks=-1, partition=0, client="c", correlation_id=1, **fields):
-    """A request without its length."""
+def producing(broker, records, *, topic=TOPIC, version=12, acks=-1, partition=0, **fields):
+    """A request with one batch."""
     names = {"topic_id": broker.topic_id(topic)} if version >= 13 else {"name": topic}
     data = [PartitionProduceData(index=partition, records=records)]
-    request = ProduceRequest(
+    return ProduceRequest(
         acks=acks, timeout_ms=1000, topic_data=[TopicProduceData(partition_data=data, **names)], **fields
     )
-    header = RequestHeader(
-        request_api_key=ApiKey.PRODUCE, request_api_version=version, correlation_id=correlation_id, client_id=client
-    )
-    return encode(header, request_header_version(ProduceRequest, version)) + encode(request, version)
 
 
-class Ways:
-    """The same requests to two brokers that are alike; one of them knows what is repeated."""
+def frame_of(broker, records, *, version=12, client="c", correlation_id=1, **fields):
+    """The same as it arrives, without its length."""
+    request = producing(broker, records, version=version, **fields)
+    return two_ways.frame_of(request, version, client=client, correlation_id=correlation_id)
+
+
+class Ways(TwoWays):
+    """Two brokers with a topic."""
 
     def __init__(self, folder):
-        self.brokers = []
-        self.connections = []
-        self.repeated = 0
-        for name in ("reads", "knows"):
-            (folder / name).mkdir(parents=True)
-            broker = DataBroker(folder / name)
-            broker.create(TOPIC, 2)
-            self.brokers.append(broker)
-            self.connections.append(connection_info(close=broker.closed.append))
-        unread = {**APIS, ApiKey.PRODUCE: APIS[ApiKey.PRODUCE]._replace(repeated=None)}
-        self.dispatchers = [
-            Dispatcher(apis, broker.services(), broker.commits)
-            for apis, broker in zip((unread, APIS), self.brokers, strict=True)
-        ]
-
-    @property
-    def known(self):
-        """The broker that knows."""
-        return self.brokers[1]
-
-    def answer(self, number, frame):
-        """The answer of one broker, None where there is none, or why the connection ends."""
-        dispatcher, connection = self.dispatchers[number], self.connections[number]
-        view = memoryview(bytearray(frame))
-        try:
-            answer = dispatcher.answer_repeated(view, connection)
-            if answer is not None:
-                self.repeated += 1
-                return answer
-            exchange = dispatcher.dispatch(view, connection)
-        except ProtocolError as error:
-            return str(error)
-        response = exchange.answer
-        if isinstance(response, Deferred):
-            response = response.response
-        return None if response is None else b"".join(map(bytes, response_parts(exchange, response)[0]))
+        super().__init__(folder, broker_with_topic, logs)
 
     def both(self, records, **fields):
         """What both brokers answer to a request."""
         return self.both_to(frame_of(self.known, records, **fields))
 
-    def both_to(self, frame):
-        """What both brokers answer to a frame; what they hold then is the same, too."""
-        read, known = (self.answer(number, frame) for number in (0, 1))
-        assert read == known
-        assert self.connections[0].client_id == self.connections[1].client_id
-        assert self.brokers[0].closed == self.brokers[1].closed
-        assert logs(self.brokers[0]) == logs(self.brokers[1])
-        return known
 
-    def is_left(self, frame):
-        """Whether the one that knows leaves a request to the handler."""
-        return self.dispatchers[1].answer_repeated(memoryview(bytearray(frame)), self.connections[1]) is None
+def broker_with_topic(folder):
+    broker = DataBroker(folder)
+    broker.create(TOPIC, 2)
+    return broker
 
 
 def logs(broker):
     """All that the topic holds."""
-    found = [broker.partitions.get(TOPIC, index).log for index in (0, 1)]
+    partitions = [broker.partitions.get(TOPIC, index) for index in (0, 1)]
+    found = [partition.log for partition in partitions if partition is not None]
     return [(log.high_watermark, [bytes(data) for data, _ in log.batches(0)]) for log in found]
 
 

@@ -9,16 +9,14 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ottla.broker.api_table import APIS
 from ottla.broker.coordinators.transaction_metadata import LAST_USABLE_EPOCH
-from ottla.broker.dispatch import Dispatcher, response_parts
 from ottla.broker.handlers.repeated import KNOWN_BYTES_MAX, KNOWN_MAX
 from ottla.broker.handlers.repeated_transactions import RepeatedAdds, RepeatedEnds
 from ottla.broker.request import Deferred, RequestContext
 from ottla.protocol.api_keys import ApiKey
-from ottla.protocol.compiler import decode, encode
-from ottla.protocol.errors import ErrorCode, ProtocolError
-from ottla.protocol.headers import RequestHeader, read_request_head, request_header_version, response_header_version
+from ottla.protocol.compiler import decode
+from ottla.protocol.errors import ErrorCode
+from ottla.protocol.headers import read_request_head
 from ottla.protocol.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnResponse,
@@ -36,6 +34,7 @@ from ottla.protocol.messages.produce import (
 from ..connections import connection_info
 from ..data_broker import batch
 from ..transaction_broker import NAME, TransactionBroker
+from .two_ways import TwoWays, answer_in, frame_of
 
 ASKED = (ApiKey.PRODUCE, ApiKey.ADD_PARTITIONS_TO_TXN, ApiKey.END_TXN)
 STATE_TOPIC = "__transaction_state"
@@ -47,100 +46,11 @@ class Producer(NamedTuple):
     epoch: int
 
 
-def frame_of(request, version, *, client="c", correlation_id=1):
-    """A request without its length."""
-    header = RequestHeader(
-        request_api_key=type(request).api_key,
-        request_api_version=version,
-        correlation_id=correlation_id,
-        client_id=client,
-    )
-    return encode(header, request_header_version(type(request), version)) + encode(request, version)
-
-
-def response_of(answer, request, response, version):
-    """What stands in the frame of an answer."""
-    return decode(response, answer, version, HEAD_BYTES + response_header_version(request, version))
-
-
-class Ways:
-    """The same requests to two brokers that are alike; one of them knows what is repeated."""
+class Ways(TwoWays):
+    """Two brokers with transactions."""
 
     def __init__(self, folder, *options):
-        self.brokers = []
-        for name in ("reads", "knows"):
-            (folder / name).mkdir(parents=True)
-            self.brokers.append(TransactionBroker(folder / name, *options))
-        unread = {key: api._replace(repeated=None) if key in ASKED else api for key, api in APIS.items()}
-        self.dispatchers = [
-            Dispatcher(apis, broker.services(), broker.commits)
-            for apis, broker in zip((unread, APIS), self.brokers, strict=True)
-        ]
-        self.connections = [connection_info(close=broker.closed.append) for broker in self.brokers]
-        self.parked = []
-        self.repeated = 0
-
-    @property
-    def known(self):
-        """The broker that knows."""
-        return self.brokers[1]
-
-    # ---- asking
-
-    def answer(self, number, frame):
-        """The answer of one broker; a Deferred one that waits; or why the connection ends."""
-        dispatcher, connection = self.dispatchers[number], self.connections[number]
-        view = memoryview(bytearray(frame))
-        try:
-            answer = dispatcher.answer_repeated(view, connection)
-            if answer is not None:
-                self.repeated += 1
-                return answer
-            exchange = dispatcher.dispatch(view, connection)
-        except ProtocolError as error:
-            return str(error)
-        answer = exchange.answer
-        if not isinstance(answer, Deferred):
-            return b"".join(map(bytes, response_parts(exchange, answer)[0]))
-        if answer.is_complete:
-            return b"".join(map(bytes, response_parts(exchange, answer.response)[0]))
-        return answer
-
-    def both_to(self, frame):
-        """What both brokers answer to a frame; what they hold then is the same, too."""
-        read, known = (self.answer(number, frame) for number in (0, 1))
-        if isinstance(read, Deferred) and isinstance(known, Deferred):
-            self.parked.append((read, known))
-        else:
-            assert read == known
-        self.check()
-        return known
-
-    def both(self, request, version, **header):
-        """The same of a request."""
-        return self.both_to(frame_of(request, version, **header))
-
-    def is_left(self, request, version, **header):
-        """Whether the one that knows leaves a request to the handler."""
-        view = memoryview(bytearray(frame_of(request, version, **header)))
-        return self.dispatchers[1].answer_repeated(view, self.connections[1]) is None
-
-    def advance(self, milliseconds):
-        for broker in self.brokers:
-            broker.advance(milliseconds)
-        self.check()
-
-    def check(self):
-        """Both brokers hold the same, and have told the same."""
-        read, known = self.brokers
-        assert everything_in(read) == everything_in(known)
-        assert read.closed == known.closed
-        assert self.connections[0].client_id == self.connections[1].client_id
-        assert not read.commits.pending
-        assert not known.commits.pending
-        assert all(one.response == other.response for one, other in self.parked)
-
-    # ---- a producer
+        super().__init__(folder, lambda home: TransactionBroker(home, *options), everything_in)
 
     def begin(self, name=NAME):
         """A producer that has begun on both."""
@@ -151,7 +61,7 @@ class Ways:
     def add(self, producer, version=3, *, partitions=(0,), topic="t", name=NAME, **header):
         request = adding(producer, partitions, topic=topic, name=name)
         answer = self.both(request, version, **header)
-        topics = response_of(answer, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, version)
+        topics = answer_in(answer, request, AddPartitionsToTxnResponse, version)
         [found, *_] = topics.results_by_topic_v3_and_below[0].results_by_partition
         return ErrorCode(found.partition_error_code).name
 
@@ -160,12 +70,12 @@ class Ways:
         answer = self.both(request, version, **header)
         if isinstance(answer, Deferred):
             return answer
-        [found] = response_of(answer, ProduceRequest, ProduceResponse, version).responses[0].partition_responses
+        [found] = answer_in(answer, request, ProduceResponse, version).responses[0].partition_responses
         return ErrorCode(found.error_code).name
 
     def end(self, producer, version=3, *, commit=True, name=NAME, **header):
-        answer = self.both(ending(producer, commit=commit, name=name), version, **header)
-        response = response_of(answer, EndTxnRequest, EndTxnResponse, version)
+        request = ending(producer, commit=commit, name=name)
+        response = answer_in(self.both(request, version, **header), request, EndTxnResponse, version)
         return ErrorCode(response.error_code).name, Producer(response.producer_id, response.producer_epoch)
 
 
@@ -224,7 +134,7 @@ def everything_in(broker):
         (transaction.metadata, transaction.pending_state, transaction.markers_left)
         for transaction in broker.transactions.transactions()
     ]
-    return logs, transactions
+    return logs, transactions, list(broker.commits.pending)
 
 
 @pytest.fixture
@@ -392,7 +302,7 @@ def test_a_partition_that_is_gone_is_left_to_the_handler(ways):
     ways.end(producer)
     for broker in ways.brokers:
         broker.metadata.delete_topic(broker.metadata.image.topics_by_name["t"])
-    assert ways.is_left(adding(producer), 3)
+    assert ways.is_left(frame_of(adding(producer), 3))
     assert ways.add(producer) == "UNKNOWN_TOPIC_OR_PARTITION"
 
 
@@ -402,8 +312,8 @@ def test_a_coordinator_that_is_gone_is_left_to_the_handlers(ways):
     ways.end(producer)
     for broker in ways.brokers:
         broker.transactions.stop()
-    assert ways.is_left(adding(producer), 3)
-    assert ways.is_left(ending(producer), 3)
+    assert ways.is_left(frame_of(adding(producer), 3))
+    assert ways.is_left(frame_of(ending(producer), 3))
     assert ways.add(producer) == "NOT_COORDINATOR"
     assert ways.end(producer)[0] == "NOT_COORDINATOR"
 
@@ -412,7 +322,7 @@ def test_the_last_epoch_is_left_to_the_handler(ways):
     producer = ways.begin()
     ways.end(producer, 5)
     for epoch, is_left in ((LAST_USABLE_EPOCH - 1, False), (LAST_USABLE_EPOCH, True)):
-        assert ways.is_left(ending(producer._replace(epoch=epoch)), 5) is is_left
+        assert ways.is_left(frame_of(ending(producer._replace(epoch=epoch)), 5)) is is_left
 
 
 def test_what_is_read_in_another_way_is_left_to_the_handlers(ways):

@@ -1,8 +1,8 @@
-"""Two brokers with groups that are alike and are asked the same; one of them knows what is repeated."""
+"""Two brokers that are alike and are asked the same; one of them knows what is repeated."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ottla.broker.api_table import APIS
 from ottla.broker.dispatch import Dispatcher, response_parts
@@ -15,10 +15,12 @@ from ..connections import connection_info
 from ..group_broker import OFFSETS_TOPIC, GroupBroker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
     from pathlib import Path
 
     from ottla.protocol.schema import Message
+
+B = TypeVar("B", bound=GroupBroker)
 
 TOPIC = "t"
 TOPIC_RESOURCE = 2
@@ -38,21 +40,19 @@ def answer_in(frame: bytes, request: Message, kind: type[Any], version: int) -> 
     return decode(kind, frame, version, 8 + response_header_version(type(request), version))
 
 
-class TwoWays:
-    """`both` asks both brokers, and finds that they say and hold the same."""
+class TwoWays(Generic[B]):
+    """`both` asks both brokers, and finds that they say and hold the same; `state` is all that one of them holds."""
 
-    def __init__(self, folder: Path) -> None:
-        self.brokers = []
-        self.connections = []
+    def __init__(self, folder: Path, new_broker: Callable[[Path], B], state: Callable[[B], Any]) -> None:
+        self.brokers: list[B] = []
+        self.closed: list[list[str]] = [[], []]
+        self.connections = [connection_info(close=closed.append) for closed in self.closed]
         self.parked: list[tuple[Deferred[Any], Deferred[Any]]] = []
         self.repeated = 0
+        self._state = state
         for name in ("reads", "knows"):
             (folder / name).mkdir(parents=True)
-            broker = GroupBroker(folder / name, "group.consumer.assignment.interval.ms=0")
-            broker.create(TOPIC, 2)
-            broker.metadata.ensure_internal_topic(OFFSETS_TOPIC)
-            self.brokers.append(broker)
-            self.connections.append(connection_info())
+            self.brokers.append(new_broker(folder / name))
         reads_all = {key: api._replace(repeated=None) for key, api in APIS.items()}
         self.dispatchers = [
             Dispatcher(apis, broker.services(), broker.commits)
@@ -60,11 +60,11 @@ class TwoWays:
         ]
 
     @property
-    def known(self) -> GroupBroker:
+    def known(self) -> B:
         """The broker that knows."""
         return self.brokers[1]
 
-    def each(self, act: Callable[[GroupBroker], object]) -> None:
+    def each(self, act: Callable[[B], object]) -> None:
         """Do something to both brokers."""
         for broker in self.brokers:
             act(broker)
@@ -74,31 +74,29 @@ class TwoWays:
         """Let time pass for both."""
         self.each(lambda broker: broker.advance(elapsed_ms))
 
-    def both(self, request: Message, version: int, **header: Any) -> bytes | str | None:
-        """The whole answer to a request, None while it is parked, or why the connection ends."""
+    def both(self, request: Message, version: int, **header: Any) -> bytes | str | Deferred[Any] | None:
+        """The whole answer to a request, or a Deferred one that waits; None where there is none, or why the end."""
         return self.both_to(frame_of(request, version, **header))
 
-    def both_to(self, frame: bytes) -> bytes | str | None:
+    def both_to(self, frame: bytes) -> bytes | str | Deferred[Any] | None:
         """What both brokers answer to a frame."""
-        read, known = (self._answer(number, frame) for number in (0, 1))
-        if isinstance(read, Deferred):
-            assert isinstance(known, Deferred)
+        read, known = (self.answer(number, frame) for number in (0, 1))
+        if isinstance(read, Deferred) and isinstance(known, Deferred):
             self.parked.append((read, known))
-            self.check()
-            return None
-        assert read == known
-        assert self.connections[0].client_id == self.connections[1].client_id
+        else:
+            assert read == known
         self.check()
-        return known  # type: ignore[return-value]
+        return known
 
     def is_left(self, frame: bytes) -> bool:
         """Whether the one that knows leaves a request to the handler, and has done nothing then."""
-        before = state(self.known)
+        before = self._state(self.known)
         answer = self.dispatchers[1].answer_repeated(memoryview(bytearray(frame)), self.connections[1])
-        assert answer is not None or state(self.known) == before
+        assert answer is not None or self._state(self.known) == before
         return answer is None
 
-    def _answer(self, number: int, frame: bytes) -> bytes | str | Deferred[Any] | None:
+    def answer(self, number: int, frame: bytes) -> bytes | str | Deferred[Any] | None:
+        """What one broker answers."""
         dispatcher, connection = self.dispatchers[number], self.connections[number]
         view = memoryview(bytearray(frame))
         try:
@@ -116,17 +114,31 @@ class TwoWays:
             if response.response is None:
                 return response
             response = response.response
-        return b"".join(map(bytes, response_parts(exchange, response)[0]))  # type: ignore[arg-type]
+        return None if response is None else b"".join(map(bytes, response_parts(exchange, response)[0]))  # type: ignore[arg-type]
 
     def check(self) -> None:
         """Both hold the same, and have told the same to whoever waits."""
-        assert state(self.brokers[0]) == state(self.brokers[1])
+        assert self._state(self.brokers[0]) == self._state(self.brokers[1])
+        assert self.connections[0].client_id == self.connections[1].client_id
+        assert self.closed[0] == self.closed[1]
         for read, known in self.parked:
             assert read.is_complete == known.is_complete
             assert repr(read.response) == repr(known.response)
 
 
-def state(broker: GroupBroker) -> Hashable | list[Any]:
+def group_ways(folder: Path) -> TwoWays[GroupBroker]:
+    """Two brokers that coordinate groups."""
+    return TwoWays(folder, _group_broker, _groups_of)
+
+
+def _group_broker(folder: Path) -> GroupBroker:
+    broker = GroupBroker(folder, "group.consumer.assignment.interval.ms=0")
+    broker.create(TOPIC, 2)
+    broker.metadata.ensure_internal_topic(OFFSETS_TOPIC)
+    return broker
+
+
+def _groups_of(broker: GroupBroker) -> list[Any]:
     """Logs, offsets and deadlines of all groups."""
     found: list[Any] = []
     for hosted in broker.groups._hosted:
