@@ -207,14 +207,11 @@ class ObservedDispatcher(Dispatcher):
     def __init__(
         self, apis: Mapping[int, Api], services: Services, commits: CommitBarrier, tell: Callable[[], None]
     ) -> None:
-        super().__init__(apis, services, commits)
+        # Who watches wants to see every request, so none is answered without being read.
+        super().__init__({key: api._replace(repeated=None) for key, api in apis.items()}, services, commits)
         self._tell = tell
         self._serve = super().dispatch
         self.last_requests = LastRequests()
-
-    def answer_repeated(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
-        """Nothing: who watches wants to see every request."""
-        return None
 
     def dispatch(self, frame: memoryview, connection: ConnectionInfo) -> Exchange:
         """Handle a client's request."""
