@@ -126,9 +126,10 @@ def _find(verdicts: Sequence[Verdict], shown: _Shown) -> Verdict | None:
 
 
 def _described(about: dict[str, Any]) -> str:
+    rounds = "one round" if about["rounds"] == 1 else f"medians of {about['rounds']} rounds"
     return (
-        f"{about['when'][:10]}, {about['cpus']} CPUs, {about['python']}; medians of {about['rounds']} rounds, the same "
-        "client and the same work for all, in one run."
+        f"{about['when'][:10]}, {about['cpus']} CPUs, {about['python']}; {rounds}, the same client and the same work "
+        "for all, in one run."
     )
 
 
