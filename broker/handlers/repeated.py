@@ -55,14 +55,19 @@ def keep(known: dict[bytes, K], key: bytes, value: K) -> None:
     known[key] = value
 
 
+def behind_correlation_id(request: type[Message], response: Message, version: int) -> bytes:
+    """What stands in the frame of an answer behind the correlation id."""
+    header_tags = b"\0" if response_header_version(request, version) == 1 else b""
+    return header_tags + encode(response, version)
+
+
 class FixedAnswer:
     """The frame of an answer in which nothing varies but the correlation id."""
 
     __slots__ = ("_size", "_struct", "_tail")
 
     def __init__(self, request: type[Message], response: Message, version: int) -> None:
-        header_tags = b"\0" if response_header_version(request, version) == 1 else b""
-        self._tail = header_tags + encode(response, version)
+        self._tail = behind_correlation_id(request, response, version)
         self._struct = struct.Struct(f">ii{len(self._tail)}s")
         self._size = self._struct.size - LENGTH.size
 

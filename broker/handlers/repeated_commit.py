@@ -112,7 +112,7 @@ class RepeatedCommits(Repeated):
             return None
         groups = self._groups
         hosted = groups.hosting(known.group_id)
-        if hosted is None or not hosted.log.commits_at_once:
+        if hosted is None or not hosted.log.partition.commits_at_once:
             return None
         connection.client_id = known.client_id
         (offset,) = _OFFSET.unpack_from(frame, offset_at)

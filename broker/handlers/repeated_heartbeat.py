@@ -8,7 +8,7 @@ anything to say, and left to `consumer_group_heartbeat.handle` as soon as one ha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
@@ -21,9 +21,13 @@ from ..coordinators.group_refusal import GroupRefusal
 from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, FixedAnswer, Repeated, head_of, keep, read_head
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ...protocol.errors import ErrorCode
     from ..request import ConnectionInfo, RequestContext
     from ..services import Services
+
+H = TypeVar("H", "KnownHeartbeat", "KnownConsumerHeartbeat")
 
 
 class KnownHeartbeat:
@@ -52,19 +56,16 @@ class RepeatedHeartbeats(Repeated):
 
     def answer(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
         """Extend the session of a member that is known and return the frame of the answer; None: it must be read."""
-        if len(frame) > KNOWN_BYTES_MAX:
-            return None
-        known = self._known.get(frame[HEAD_BYTES:].tobytes())
+        known = _find(self._known, frame)
         if known is None:
             return None
-        head, correlation_id = read_head(frame)
         groups = self._groups
         hosted = groups.hosting(known.request.group_id)
-        if known.head != head or hosted is None:
+        if hosted is None:
             return None
         connection.client_id = known.client_id
         code = groups.heartbeat(hosted, known.request)
-        return (known.answer(code) if code else known.accepted).frame(correlation_id)
+        return (known.answer(code) if code else known.accepted).frame(read_head(frame)[1])
 
     def learn(self, frame: memoryview, body_at: int, request: HeartbeatRequest, context: RequestContext) -> None:
         """Know this request when it comes again."""
@@ -104,15 +105,12 @@ class RepeatedConsumerHeartbeats(Repeated):
 
     def answer(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
         """Extend the session of a member that has no news and gets none; None: the request must be read."""
-        if len(frame) > KNOWN_BYTES_MAX:
-            return None
-        known = self._known.get(frame[HEAD_BYTES:].tobytes())
+        known = _find(self._known, frame)
         if known is None:
             return None
-        head, correlation_id = read_head(frame)
         groups = self._groups
         hosted = groups.hosting(known.request.group_id)
-        if known.head != head or hosted is None or not groups.serves_consumer_groups:
+        if hosted is None or not groups.serves_consumer_groups:
             return None
         intervals = groups.quiet_heartbeat(hosted, known.request, known.client_id, connection.peer_host)
         if intervals is None:
@@ -120,7 +118,7 @@ class RepeatedConsumerHeartbeats(Repeated):
         connection.client_id = known.client_id
         if known.interval_ms != intervals.heartbeat_interval_ms:
             known.tell(intervals.heartbeat_interval_ms)
-        return known.answer.frame(correlation_id)
+        return known.answer.frame(read_head(frame)[1])
 
     def learn(
         self, frame: memoryview, body_at: int, request: ConsumerGroupHeartbeatRequest, context: RequestContext
@@ -133,3 +131,11 @@ class RepeatedConsumerHeartbeats(Repeated):
         except GroupRefusal:
             return
         keep(self._known, frame[HEAD_BYTES:].tobytes(), KnownConsumerHeartbeat(request, context))
+
+
+def _find(known: Mapping[bytes, H], frame: memoryview) -> H | None:
+    """The heartbeat that is repeated, by its API and version too; None where it is not known."""
+    if len(frame) > KNOWN_BYTES_MAX:
+        return None
+    found = known.get(frame[HEAD_BYTES:].tobytes())
+    return found if found is not None and found.head == read_head(frame)[0] else None

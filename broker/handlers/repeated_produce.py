@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.api_keys import ApiKey
 from ...protocol.compiler import encode
-from ...protocol.headers import response_header_version
 from ...protocol.messages.produce import (
     PartitionProduceResponse,
     ProduceRequest,
@@ -27,12 +26,11 @@ from ...protocol.messages.produce import (
 from ...protocol.primitives import read_uvarint, uvarint
 from ...protocol.record_batch import ATTRIBUTES_POSITION, HEADER_BYTES, TRANSACTIONAL_BIT
 from ...storage.append import AppendError
-from ...storage.log_config import MAX_LONG
 from ..metadata.topic_names import is_internal
 from ..runtime.long_poll import partition_grew
 from ..runtime.transaction_verification import produce_support, refused_batches
 from .produce import ACKS_ANSWERED, rejected
-from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, Repeated, keep, read_head
+from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, FixedAnswer, Repeated, behind_correlation_id, keep, read_head
 
 if TYPE_CHECKING:
     from ..request import ConnectionInfo, RequestContext
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 
 # Before version 7 a batch must not have every codec.
 _LOWEST: Final = 7
-_HIGHEST: Final = ProduceRequest.versions.highest
 _FLEXIBLE_FROM: Final = ProduceRequest.flexible.lowest
 _BY_ID_FROM: Final = 13
 
@@ -90,15 +87,15 @@ class KnownProduce:
                 index=self.index, base_offset=offset, log_append_time_ms=append_time_ms, log_start_offset=start
             )
         )
-        self._head, self._tail = probe.split(_OFFSETS.pack(*_PROBE))
+        body = behind_correlation_id(ProduceRequest, probe, self.version)
+        self._head, self._tail = body.split(_OFFSETS.pack(*_PROBE))
         self._struct = struct.Struct(f">ii{len(self._head)}sqqq{len(self._tail)}s")
         self._size = self._struct.size - LENGTH.size
 
-    def response(self, answer: PartitionProduceResponse) -> bytes:
-        """What stands behind the correlation id in a response with this answer."""
+    def response(self, answer: PartitionProduceResponse) -> ProduceResponse:
+        """The response with this answer."""
         topic = TopicProduceResponse(name=self.topic, topic_id=self.topic_id, partition_responses=[answer])
-        header_tags = b"\0" if response_header_version(ProduceRequest, self.version) == 1 else b""
-        return header_tags + encode(ProduceResponse(responses=[topic]), self.version)
+        return ProduceResponse(responses=[topic])
 
     def frame(self, correlation_id: int, base_offset: int, log_append_time_ms: int, log_start_offset: int) -> bytes:
         """The whole answer to a batch that was appended."""
@@ -108,8 +105,7 @@ class KnownProduce:
 
     def refusal(self, correlation_id: int, answer: PartitionProduceResponse) -> bytes:
         """The whole answer to a batch that was not."""
-        response = self.response(answer)
-        return LENGTH.pack(LENGTH.size + len(response)) + LENGTH.pack(correlation_id) + response
+        return FixedAnswer(ProduceRequest, self.response(answer), self.version).frame(correlation_id)
 
 
 class RepeatedProduces(Repeated):
@@ -129,14 +125,12 @@ class RepeatedProduces(Repeated):
             return None
         # The API's key is 0, so what stands before the correlation id is the version.
         version, correlation_id = read_head(frame)
-        if not _LOWEST <= version <= _HIGHEST:
-            return None
         known = self._known.get(frame[HEAD_BYTES:batch_at].tobytes())
         if known is None or known.version != version:
             return None
         records = _batch(frame, batch_at, version)
         partition = self._partition(known)
-        if records is None or partition is None or partition.log.config.flush_messages != MAX_LONG:
+        if records is None or partition is None or not partition.commits_at_once:
             return None
         if known.transactional_id is None:
             if records[_ATTRIBUTES] & TRANSACTIONAL_BIT:

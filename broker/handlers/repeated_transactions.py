@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.compiler import encode
 from ...protocol.errors import ErrorCode
-from ...protocol.headers import response_header_version
 from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
 from ...protocol.messages.end_txn import EndTxnRequest
-from ...storage.log_config import MAX_LONG
 from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..coordinators.transaction_metadata import is_epoch_exhausted
 from . import add_partitions_to_txn, end_txn
-from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, Repeated, keep
+from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, FixedAnswer, Repeated, keep
 
 if TYPE_CHECKING:
     from ..request import ConnectionInfo, RequestContext
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 # The API's key stands before the version.
 _read_head = struct.Struct(">2xhi").unpack_from
-_HEAD: Final = struct.Struct(">ii")
 _NONE: Final = ErrorCode.NONE
 
 # From here on a request is a broker's and may hold several transactions.
@@ -50,10 +47,7 @@ _ENDED_WITH_EPOCH: Final = struct.Struct(">iixihqhx")
 def _is_settled(transactional_id: str, transactions: TransactionCoordinators) -> bool:
     """Whether what the coordinator writes need not wait for the disk."""
     hosted = transactions.hosting(transactional_id)
-    if isinstance(hosted, ErrorCode):
-        return False
-    partition = hosted.log.partition
-    return partition.is_committed and partition.log.config.flush_messages == MAX_LONG
+    return not isinstance(hosted, ErrorCode) and hosted.log.partition.commits_at_once
 
 
 class KnownAdd:
@@ -70,13 +64,12 @@ class KnownAdd:
         self.partitions = frozenset(
             (topic.name, index) for topic in request.v3_and_below_topics for index in topic.partitions
         )
-        self.joined = self.response(_NONE)
+        self.joined = self.answer(_NONE)
 
-    def response(self, code: ErrorCode) -> bytes:
-        """What stands behind the correlation id where the coordinator answers this."""
+    def answer(self, code: ErrorCode) -> FixedAnswer:
+        """What is answered where the coordinator says this."""
         response = add_partitions_to_txn.answered(self._request, dict.fromkeys(self.partitions, code))
-        header_tags = b"\0" if response_header_version(AddPartitionsToTxnRequest, self.version) == 1 else b""
-        return header_tags + encode(response, self.version)
+        return FixedAnswer(AddPartitionsToTxnRequest, response, self.version)
 
 
 class RepeatedAdds(Repeated):
@@ -105,8 +98,7 @@ class RepeatedAdds(Repeated):
         code = add_partitions_to_txn.add(
             known.transactional_id, known.producer, known.partitions, known.version, services
         )
-        response = known.joined if code is _NONE else known.response(code)
-        return _HEAD.pack(LENGTH.size + len(response), correlation_id) + response
+        return (known.joined if code is _NONE else known.answer(code)).frame(correlation_id)
 
     def learn(
         self, frame: memoryview, body_at: int, request: AddPartitionsToTxnRequest, context: RequestContext

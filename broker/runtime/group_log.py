@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...protocol.plain_batch import build_plain_batch
 from ...protocol.record_batch import NO_PRODUCER_ID, TRANSACTIONAL_BIT
-from ...storage.log_config import MAX_LONG
 from ...storage.producer_replay import end_txn_marker
 from ..coordinators.group_records import GroupRecord, decode_record, encode_record
 from .coordinator_records import decoded_records
@@ -49,12 +48,6 @@ class GroupLog:
     def is_committed(self) -> bool:
         """Whether all that was written may be spoken of."""
         return self.partition.is_committed
-
-    @property
-    def commits_at_once(self) -> bool:
-        """Whether what is written next may be spoken of when it is written: nothing waits for the disk."""
-        partition = self.partition
-        return partition.is_committed and partition.log.config.flush_messages == MAX_LONG
 
     def when_committed(self, told: Callable[[OSError | None], None]) -> None:
         """Call back when all that is written now may be spoken of, or never will be."""

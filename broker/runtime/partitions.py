@@ -15,6 +15,7 @@ from ...protocol.compression import MissingCodec
 from ...protocol.errors import ErrorCode
 from ...storage.append import AppendError, AppendOrigin, OffsetOutOfRange
 from ...storage.file_records import FileRecords
+from ...storage.log_config import MAX_LONG
 from ...storage.log_sync import is_disk_full
 from ...storage.unavailable_log import UnavailableLog
 from ..metadata.cluster_metadata import MetadataListener
@@ -77,6 +78,11 @@ class Partition:
     def name(self) -> str:
         """As people and file names have it: TOPIC-PARTITION."""
         return f"{self.topic}-{self.index}"
+
+    @property
+    def commits_at_once(self) -> bool:
+        """Whether what is written next may be spoken of when it is written: nothing waits for the disk."""
+        return self.is_committed and self.log.config.flush_messages == MAX_LONG
 
     def problem_with_epoch(self, asked: int) -> ErrorCode | None:
         """Why a reader that believes in leader epoch `asked` cannot be served; -1 believes in any (KIP-320).
