@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...protocol.errors import ErrorCode
 from .transaction_metadata import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
+from .transaction_records import record_of
 
 if TYPE_CHECKING:
     from .transaction_metadata import TopicPartition, TransactionMetadata
@@ -39,9 +40,9 @@ DONE: Final = Answer()
 """What a client is told whose request is done, and that is not told of a new epoch."""
 
 
-def written(record: TransactionRecord, answer: Answer = DONE) -> Decision:
-    """One record is written, and the client is told."""
-    return _new_tuple(Decision, (answer, (record,)))
+def written(metadata: TransactionMetadata, answer: Answer = DONE) -> Decision:
+    """The record that keeps this is written, and the client is told."""
+    return _new_tuple(Decision, (answer, (record_of(metadata),)))
 
 
 def refused(code: ErrorCode) -> Decision:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from ...protocol.errors import ErrorCode
 from .transaction_decision import DONE, Answer, Decision, refused, written
 from .transaction_metadata import LAST_USABLE_EPOCH, NO_PRODUCER_ID
-from .transaction_records import record_of
 from .transaction_state import TransactionState, bumps_epochs
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _end(transaction: Transaction, producer_id: int, producer_epoch: int, is_com
     if metadata.state is TransactionState.ONGOING:
         prepared = metadata.prepared(_PREPARED[is_commit], 0, now_ms=now_ms)
         transaction.pending_state = prepared.state
-        return written(record_of(prepared))
+        return written(prepared)
     if metadata.state is _COMPLETE[is_commit]:
         return Decision(DONE)
     if metadata.state is _PREPARED[is_commit]:
@@ -153,4 +152,4 @@ def _prepare(
         next_producer_id = new_producer_id()
     prepared = metadata.prepared(state, transaction_version, next_producer_id=next_producer_id, now_ms=now_ms)
     transaction.pending_state = state
-    return written(record_of(prepared), Answer(ErrorCode.NONE, *prepared.producer_afterwards))
+    return written(prepared, Answer(ErrorCode.NONE, *prepared.producer_afterwards))

@@ -13,7 +13,6 @@ from ...protocol.errors import ErrorCode
 from .transaction_decision import Answer, Decision, refused, written
 from .transaction_end import abort_by_fencing
 from .transaction_metadata import NO_PRODUCER_EPOCH, is_epoch_exhausted
-from .transaction_records import record_of
 from .transaction_state import TransactionState
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def init_producer_id(
     if begun is None:
         return refused(ErrorCode.PRODUCER_FENCED)
     transaction.pending_state = begun.state
-    return written(record_of(begun), Answer(ErrorCode.NONE, begun.producer_id, begun.producer_epoch))
+    return written(begun, Answer(ErrorCode.NONE, begun.producer_id, begun.producer_epoch))
 
 
 def _may_be(expected: ProducerIdAndEpoch, metadata: TransactionMetadata) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
 from .transaction_decision import DONE, Decision, refused, written
-from .transaction_records import record_of
 from .transaction_state import PREPARED, TransactionState
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def add_partitions(
         return Decision(DONE)
     joined = metadata.with_partitions(partitions, transaction_version, now_ms)
     transaction.pending_state = joined.state
-    return written(record_of(joined))
+    return written(joined)
 
 
 def verify_partitions(

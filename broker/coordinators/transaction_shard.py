@@ -70,7 +70,10 @@ class TransactionShard:
         transaction.metadata = metadata
         transaction.pending_state = None
         state = metadata.state
-        transaction.markers_left = set(metadata.partitions) if state in PREPARED else set()
+        if state in PREPARED:
+            transaction.markers_left = set(metadata.partitions)
+        elif transaction.markers_left:
+            transaction.markers_left = set()
         if state is _ONGOING:
             self._open[transactional_id] = transaction
         else:

@@ -35,23 +35,24 @@ class TransactionState(IntEnum):
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is open: the next transaction may begin, and the transactional id may expire."""
-        return self in _AT_REST
+        return self in AT_REST
 
 
 PREPARED: Final = (TransactionState.PREPARE_COMMIT, TransactionState.PREPARE_ABORT)
 """A member of a tuple is found in a third of the time that the property takes."""
-_AT_REST: Final = (TransactionState.EMPTY, TransactionState.COMPLETE_COMMIT, TransactionState.COMPLETE_ABORT)
+AT_REST: Final = (TransactionState.EMPTY, TransactionState.COMPLETE_COMMIT, TransactionState.COMPLETE_ABORT)
+"""The same for what the property tells whose name this is."""
 
 STATE_OF_LABEL: Final = {state.label: state for state in TransactionState}
 
 VALID_PREVIOUS: Final = {
-    TransactionState.EMPTY: frozenset(_AT_REST),
-    TransactionState.ONGOING: frozenset((TransactionState.ONGOING, *_AT_REST)),
+    TransactionState.EMPTY: frozenset(AT_REST),
+    TransactionState.ONGOING: frozenset((TransactionState.ONGOING, *AT_REST)),
     TransactionState.PREPARE_COMMIT: frozenset((TransactionState.ONGOING,)),
-    TransactionState.PREPARE_ABORT: frozenset((TransactionState.ONGOING, *_AT_REST)),
+    TransactionState.PREPARE_ABORT: frozenset((TransactionState.ONGOING, *AT_REST)),
     TransactionState.COMPLETE_COMMIT: frozenset((TransactionState.PREPARE_COMMIT,)),
     TransactionState.COMPLETE_ABORT: frozenset((TransactionState.PREPARE_ABORT,)),
-    TransactionState.DEAD: frozenset(_AT_REST),
+    TransactionState.DEAD: frozenset(AT_REST),
     TransactionState.PREPARE_EPOCH_FENCE: frozenset((TransactionState.ONGOING,)),
 }
 """From which state each may be entered. PrepareEpochFence is never written: fencing goes straight to PrepareAbort."""

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from ottla.broker.coordinators.transaction_metadata import TransactionMetadata
 from ottla.broker.coordinators.transaction_records import (
     TransactionRecord,
-    cached_partitions,
     decode_record,
     encode_record,
     record_of,
+    usual_form,
+    usual_record,
 )
 from ottla.broker.coordinators.transaction_state import TransactionState
 from ottla.protocol.compiler import encode
 from ottla.protocol.errors import ProtocolError
+from ottla.protocol.plain_batch import plain_record
 from ottla.protocol.stored.transactions import PartitionsSchema, TransactionLogKey, TransactionLogValue
 
 LONGS = st.integers(-(2**63), 2**63 - 1)
@@ -82,14 +84,15 @@ def test_a_flexible_record_is_what_the_codec_writes(metadata, usual, state):
 
 
 def test_many_partitions_are_not_kept():
-    cached_partitions.cache_clear()
-    of = TransactionMetadata("x", 1, state=TransactionState.ONGOING)
+    usual_form.cache_clear()
+    of = TransactionMetadata("x", 1, state=TransactionState.ONGOING, previous_producer_id=1)
     for count in (9, 1000):
         metadata = of._replace(partitions=frozenset(("topic", index) for index in range(count)))
         assert decode_record(*encode_record(record_of(metadata), 2)).metadata == metadata
-    assert cached_partitions.cache_info().currsize == 0
-    encode_record(record_of(of._replace(partitions=frozenset({("topic", 1)}))), 2)
-    assert cached_partitions.cache_info().currsize == 1
+        assert usual_record(metadata) is None
+    assert usual_form.cache_info().currsize == 0
+    assert usual_record(of._replace(partitions=frozenset({("topic", 1)})))
+    assert usual_form.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize(("server_version", "version"), [(0, 0), (1, 1), (2, 1)])
@@ -121,3 +124,21 @@ def test_a_state_that_does_not_exist_is_an_error():
 def test_a_record_without_a_type_is_an_error(key):
     with pytest.raises(ProtocolError):
         decode_record(key, b"")
+
+
+def is_usual(metadata):
+    return metadata.previous_producer_id != -1 and metadata.next_producer_id == -1
+
+
+@given(METADATA, st.sampled_from([0, 1, 2]), st.sampled_from([-1, 7]), st.sampled_from(["", "x", "ü" * 40, "x" * 300]))
+def test_a_usual_record_is_what_all_others_are(metadata, version, following, name):
+    metadata = metadata._replace(transactional_id=name, next_producer_id=following, client_transaction_version=version)
+    record = usual_record(metadata)
+    assert (record is not None) == (is_usual(metadata) and len(name) < 300 and len(metadata.partitions) <= 8)
+    assert record in (None, plain_record(*encode_record(record_of(metadata), 2)))
+
+
+def test_an_empty_transaction_is_not_usual():
+    began = TransactionMetadata("x", 1, state=TransactionState.EMPTY, previous_producer_id=1)
+    assert usual_record(began) is None
+    assert usual_record(began._replace(state=TransactionState.COMPLETE_COMMIT)) is not None
