@@ -105,20 +105,19 @@ def _codes(
     wanted = frozenset(partitions)
     if transaction.verify_only:
         return services.transactions.verify_partitions(transaction.transactional_id, producer, wanted)
-    return dict.fromkeys(partitions, add(transaction.transactional_id, producer, wanted, version, services))
+    code = services.transactions.add_partitions(
+        transaction.transactional_id, producer, wanted, transaction_version(version)
+    )
+    return dict.fromkeys(partitions, as_told(code, version))
 
 
-def add(
-    transactional_id: str,
-    producer: ProducerIdAndEpoch,
-    partitions: frozenset[TopicPartition],
-    version: int,
-    services: Services,
-) -> ErrorCode:
-    """What the coordinator says to a request of this version, as its client knows it."""
-    # Who batches is a broker that adds partitions for a client of transaction version 2.
-    transaction_version = EPOCH_BUMPS_SINCE if version >= _FIRST_BATCHED_VERSION else 0
-    code = services.transactions.add_partitions(transactional_id, producer, partitions, transaction_version)
+def transaction_version(version: int) -> int:
+    """What the client takes part in. Who batches is a broker that adds partitions for one of version 2."""
+    return EPOCH_BUMPS_SINCE if version >= _FIRST_BATCHED_VERSION else 0
+
+
+def as_told(code: ErrorCode, version: int) -> ErrorCode:
+    """What the coordinator says, as a client of this version knows it."""
     if version < _FIRST_VERSION_WITH_PRODUCER_FENCED and code is ErrorCode.PRODUCER_FENCED:
         return ErrorCode.INVALID_PRODUCER_EPOCH
     return code

@@ -29,18 +29,21 @@ _FIRST_VERSION_WITH_NEW_EPOCH = 5
 def handle(request: EndTxnRequest, context: RequestContext, services: Services) -> EndTxnResponse:
     """Decide how the transaction ends."""
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    code, producer_id, epoch = end(
-        request.transactional_id, producer, context.api_version, services, is_commit=request.committed
+    version = context.api_version
+    answer = services.transactions.end_transaction(
+        request.transactional_id, producer, transaction_version(version), is_commit=request.committed
     )
+    code, producer_id, epoch = as_told(answer, version)
     return EndTxnResponse(error_code=code, producer_id=producer_id, producer_epoch=epoch)
 
 
-def end(
-    transactional_id: str, producer: ProducerIdAndEpoch, version: int, services: Services, *, is_commit: bool
-) -> Answer:
-    """What the coordinator says to a request of this version, as its client knows it."""
-    transaction_version = EPOCH_BUMPS_SINCE if version >= _FIRST_VERSION_WITH_NEW_EPOCH else 0
-    answer = services.transactions.end_transaction(transactional_id, producer, transaction_version, is_commit=is_commit)
+def transaction_version(version: int) -> int:
+    """What a client of this version takes part in."""
+    return EPOCH_BUMPS_SINCE if version >= _FIRST_VERSION_WITH_NEW_EPOCH else 0
+
+
+def as_told(answer: Answer, version: int) -> Answer:
+    """What the coordinator says, as a client of this version knows it."""
     if version < _FIRST_VERSION_WITH_PRODUCER_FENCED and answer.code is ErrorCode.PRODUCER_FENCED:
         return answer._replace(code=ErrorCode.INVALID_PRODUCER_EPOCH)
     return answer

@@ -17,18 +17,20 @@ from ...protocol.errors import ErrorCode
 from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
 from ...protocol.messages.end_txn import EndTxnRequest
 from ..coordinators.transaction_init import ProducerIdAndEpoch
-from ..coordinators.transaction_metadata import is_epoch_exhausted
+from ..coordinators.transaction_metadata import LAST_USABLE_EPOCH
 from . import add_partitions_to_txn, end_txn
 from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, FixedAnswer, Repeated, keep
 
 if TYPE_CHECKING:
     from ..request import ConnectionInfo, RequestContext
-    from ..runtime.transaction_coordinators import TransactionCoordinators
+    from ..runtime.transaction_coordinators import HostedTransactions, TransactionCoordinators
     from ..services import Services
 
 # The API's key stands before the version.
 _read_head = struct.Struct(">2xhi").unpack_from
 _NONE: Final = ErrorCode.NONE
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
 
 # From here on a request is a broker's and may hold several transactions.
 _ADD_BATCHED_FROM: Final = 4
@@ -36,6 +38,7 @@ _ADD_BATCHED_FROM: Final = 4
 _END: Final = struct.Struct(">qhb")
 _FLEXIBLE_END: Final = struct.Struct(">qhbb")
 _FLAGS: Final = (0, 1)
+_NO_TAGS: Final[tuple[list[int], ...]] = ([0], [])
 _END_FLEXIBLE_FROM: Final = EndTxnRequest.flexible.lowest
 _END_TELLS_EPOCH_FROM: Final = 5
 # The length, the correlation id, the throttle time, the code; from version 5 on producer id and epoch as well.
@@ -44,20 +47,32 @@ _FLEXIBLE_ENDED: Final = struct.Struct(">iixihx")
 _ENDED_WITH_EPOCH: Final = struct.Struct(">iixihqhx")
 
 
-def _is_settled(transactional_id: str, transactions: TransactionCoordinators) -> bool:
-    """Whether what the coordinator writes need not wait for the disk."""
+def _settled(transactional_id: str, transactions: TransactionCoordinators) -> HostedTransactions | None:
+    """Where it lives, if what the coordinator writes need not wait for the disk."""
     hosted = transactions.hosting(transactional_id)
-    return not isinstance(hosted, ErrorCode) and hosted.log.partition.commits_at_once
+    if isinstance(hosted, ErrorCode) or not hosted.log.partition.commits_at_once:
+        return None
+    return hosted
 
 
 class KnownAdd:
     """An AddPartitionsToTxn, and its answer where all partitions join."""
 
-    __slots__ = ("_request", "client_id", "joined", "partitions", "producer", "transactional_id", "version")
+    __slots__ = (
+        "_request",
+        "client_id",
+        "joined",
+        "partitions",
+        "producer",
+        "transaction_version",
+        "transactional_id",
+        "version",
+    )
 
     def __init__(self, request: AddPartitionsToTxnRequest, context: RequestContext) -> None:
         self.version = context.api_version
         self.client_id = context.client_id
+        self.transaction_version = add_partitions_to_txn.transaction_version(self.version)
         self._request = request
         self.transactional_id = request.v3_and_below_transactional_id
         self.producer = ProducerIdAndEpoch(request.v3_and_below_producer_id, request.v3_and_below_producer_epoch)
@@ -76,7 +91,8 @@ class RepeatedAdds(Repeated):
     """Every AddPartitionsToTxn of a client, by all its bytes but the correlation id."""
 
     def __init__(self, services: Services) -> None:
-        self._services = services
+        self._transactions = services.transactions
+        self._partitions = services.partitions
         self._known: dict[bytes, KnownAdd] = {}
 
     def answer(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
@@ -87,25 +103,26 @@ class RepeatedAdds(Repeated):
         known = self._known.get(frame[HEAD_BYTES:].tobytes())
         if known is None or known.version != version:
             return None
-        services = self._services
-        transactions = services.transactions
-        if not _is_settled(known.transactional_id, transactions):
+        hosted = _settled(known.transactional_id, self._transactions)
+        if hosted is None:
             return None
         for topic, index in known.partitions:
-            if services.partitions.get(topic, index) is None:
+            if self._partitions.get(topic, index) is None:
                 return None
         connection.client_id = known.client_id
-        code = add_partitions_to_txn.add(
-            known.transactional_id, known.producer, known.partitions, known.version, services
+        code = self._transactions.add_hosted_partitions(
+            hosted, known.transactional_id, known.producer, known.partitions, known.transaction_version
         )
-        return (known.joined if code is _NONE else known.answer(code)).frame(correlation_id)
+        if code is _NONE:
+            return known.joined.frame(correlation_id)
+        return known.answer(add_partitions_to_txn.as_told(code, version)).frame(correlation_id)
 
     def learn(
         self, frame: memoryview, body_at: int, request: AddPartitionsToTxnRequest, context: RequestContext
     ) -> None:
         """Know this request, whose body begins at `body_at`, when it comes again; if it may be answered so."""
         version = context.api_version
-        if version >= _ADD_BATCHED_FROM or len(frame) > KNOWN_BYTES_MAX:
+        if version >= _ADD_BATCHED_FROM or len(frame) > KNOWN_BYTES_MAX or not request.v3_and_below_transactional_id:
             return
         if add_partitions_to_txn.names_internal_topic(request) or frame[body_at:] != encode(request, version):
             return
@@ -115,10 +132,11 @@ class RepeatedAdds(Repeated):
 class KnownEnd:
     """Whose transactions are ended."""
 
-    __slots__ = ("client_id", "transactional_id", "version")
+    __slots__ = ("client_id", "transaction_version", "transactional_id", "version")
 
     def __init__(self, request: EndTxnRequest, context: RequestContext) -> None:
         self.version = context.api_version
+        self.transaction_version = end_txn.transaction_version(self.version)
         self.client_id = context.client_id
         self.transactional_id = request.transactional_id
 
@@ -127,7 +145,7 @@ class RepeatedEnds(Repeated):
     """Every EndTxn of a client, by its bytes up to the transactional id but for the correlation id."""
 
     def __init__(self, services: Services) -> None:
-        self._services = services
+        self._transactions = services.transactions
         self._known: dict[bytes, KnownEnd] = {}
 
     def answer(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
@@ -142,17 +160,21 @@ class RepeatedEnds(Repeated):
             return None
         # The last one, where there is one, says how many tagged fields follow.
         producer_id, epoch, committed, *tags = end.unpack_from(frame, end_at)
-        services = self._services
         # The end of a producer's last epoch takes a new producer id, which waits for the metadata log.
-        if committed not in _FLAGS or any(tags) or is_epoch_exhausted(epoch):
+        if committed not in _FLAGS or tags not in _NO_TAGS or epoch >= LAST_USABLE_EPOCH:
             return None
-        if not _is_settled(known.transactional_id, services.transactions):
+        hosted = _settled(known.transactional_id, self._transactions)
+        if hosted is None:
             return None
         connection.client_id = known.client_id
-        producer = ProducerIdAndEpoch(producer_id, epoch)
-        code, producer_id, epoch = end_txn.end(
-            known.transactional_id, producer, version, services, is_commit=bool(committed)
+        answer = self._transactions.end_hosted_transaction(
+            hosted,
+            known.transactional_id,
+            _new_tuple(ProducerIdAndEpoch, (producer_id, epoch)),
+            known.transaction_version,
+            is_commit=committed == 1,
         )
+        code, producer_id, epoch = answer if answer.code is _NONE else end_txn.as_told(answer, version)
         if version >= _END_TELLS_EPOCH_FROM:
             return _ENDED_WITH_EPOCH.pack(
                 _ENDED_WITH_EPOCH.size - LENGTH.size, correlation_id, 0, code, producer_id, epoch
@@ -165,6 +187,6 @@ class RepeatedEnds(Repeated):
         version = context.api_version
         end = _FLEXIBLE_END if version >= _END_FLEXIBLE_FROM else _END
         end_at = len(frame) - end.size
-        if end_at > KNOWN_BYTES_MAX or frame[body_at:] != encode(request, version):
+        if end_at > KNOWN_BYTES_MAX or not request.transactional_id or frame[body_at:] != encode(request, version):
             return
         keep(self._known, frame[HEAD_BYTES:end_at].tobytes(), KnownEnd(request, context))

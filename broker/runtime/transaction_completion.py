@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.errors import ErrorCode
+from ..coordinators.transaction_state import TransactionState
 from .transaction_markers import Marker
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 MARKERS_PER_TURN: Final = 50
 RETRY_BACKOFF_MS: Final = 1000
 _NONE: Final = ErrorCode.NONE
+_PREPARE_COMMIT: Final = TransactionState.PREPARE_COMMIT
 # What a NamedTuple's own constructor ends in.
 _new_tuple = tuple.__new__
 _FENCED: Final = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
@@ -72,20 +74,12 @@ class TransactionCompletion:
         markers: TransactionMarkers,
         coordinators: Finisher,
     ) -> None:
-        prepared = completion.prepared
+        prepared, self._record = completion
         self._hosted = hosted
         self._name = prepared.transactional_id
-        self._record = completion.record
-        self._marker = _new_tuple(
-            Marker,
-            (
-                prepared.producer_id,
-                prepared.producer_epoch,
-                hosted.log.coordinator_epoch,
-                completion.is_commit,
-                prepared.client_transaction_version,
-            ),
-        )
+        producer = prepared.producer_id, prepared.producer_epoch
+        ending = hosted.log.coordinator_epoch, prepared.state is _PREPARE_COMMIT, prepared.client_transaction_version
+        self._marker = _new_tuple(Marker, producer + ending)
         self._left = sorted(prepared.partitions, reverse=True)
         self._failed: list[TopicPartition] = []
         self._uncommitted = 0
@@ -103,7 +97,12 @@ class TransactionCompletion:
             self._go_on()
 
     def _write_some(self) -> bool:
-        return all(self._mark(self._left.pop()) for _ in range(min(MARKERS_PER_TURN, len(self._left))))
+        left = self._left
+        for _ in range(min(MARKERS_PER_TURN, len(left))):
+            place = left.pop()
+            if not self._mark(place):
+                return False
+        return True
 
     def _go_on(self) -> None:
         if self._left:
@@ -121,20 +120,17 @@ class TransactionCompletion:
         partition = self._partitions.get(*place)
         if partition is None:
             logger.info("%s: %s-%d is gone and needs no marker", self._name, *place)
-            self._marker_written(place)
+            self._hosted.shard.marker_written(self._name, place)
             return True
         code = self._markers.write(self._marker, partition)
         if code is not _NONE:
             return self._refused(code, place, partition)
         if partition.is_committed:
-            self._marker_written(place)
+            self._hosted.shard.marker_written(self._name, place)
         else:
             self._uncommitted += 1
             partition.when_committed(partition.log.log_end_offset, partial(self._committed, place, partition))
         return True
-
-    def _marker_written(self, place: TopicPartition) -> None:
-        self._hosted.shard.marker_written(self._name, place)
 
     def _refused(self, code: ErrorCode, place: TopicPartition, partition: Partition) -> bool:
         """Whether to go on with others, and with this one later."""
@@ -148,7 +144,7 @@ class TransactionCompletion:
     def _committed(self, place: TopicPartition, partition: Partition, error: OSError | None) -> None:
         self._uncommitted -= 1
         if error is None:
-            self._marker_written(place)
+            self._hosted.shard.marker_written(self._name, place)
         else:
             logger.error("%s: its marker for %s did not reach the disk: %s", self._name, partition.name, error)
             self._failed.append(place)

@@ -179,7 +179,7 @@ class TransactionCoordinators(MetadataListener):
         if shard.transactions:
             logger.info("%s: %d transactional ids", hosted.log.partition.name, len(shard.transactions))
         for transactional_id in shard.prepared_ids():
-            self._complete(hosted, transactional_id)
+            self._complete(hosted, transactional_id, self._clock.now_ms())
 
     # Looking
 
@@ -231,6 +231,17 @@ class TransactionCoordinators(MetadataListener):
         hosted = self.hosting(transactional_id)
         if isinstance(hosted, ErrorCode):
             return hosted
+        return self.add_hosted_partitions(hosted, transactional_id, producer, partitions, transaction_version)
+
+    def add_hosted_partitions(
+        self,
+        hosted: HostedTransactions,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        partitions: frozenset[TopicPartition],
+        transaction_version: int,
+    ) -> ErrorCode:
+        """The same for who has looked up where the transactional id lives."""
         now_ms = self._clock.now_ms()
         decision = hosted.shard.add_partitions(transactional_id, producer, partitions, transaction_version, now_ms)
         return self._answer(hosted, decision, now_ms).code
@@ -255,6 +266,18 @@ class TransactionCoordinators(MetadataListener):
         hosted = self.hosting(transactional_id)
         if isinstance(hosted, ErrorCode):
             return Answer(hosted)
+        return self.end_hosted_transaction(hosted, transactional_id, producer, transaction_version, is_commit=is_commit)
+
+    def end_hosted_transaction(
+        self,
+        hosted: HostedTransactions,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        transaction_version: int,
+        *,
+        is_commit: bool,
+    ) -> Answer:
+        """The same for who has looked up where the transactional id lives."""
         now_ms = self._clock.now_ms()
         try:
             decision = hosted.shard.end_transaction(
@@ -291,7 +314,7 @@ class TransactionCoordinators(MetadataListener):
             return code
         for transactional_id, metadata in records:
             if metadata is not None and metadata.state in PREPARED:
-                self._complete_when_committed(hosted, transactional_id)
+                self._complete_when_committed(hosted, transactional_id, now_ms)
         return code
 
     def _append(
@@ -307,19 +330,19 @@ class TransactionCoordinators(MetadataListener):
             hosted.shard.replay(record)
         return _NONE
 
-    def _complete_when_committed(self, hosted: HostedTransactions, transactional_id: str) -> None:
+    def _complete_when_committed(self, hosted: HostedTransactions, transactional_id: str, now_ms: int) -> None:
         if hosted.log.partition.is_committed:
-            self._complete(hosted, transactional_id)
+            self._complete(hosted, transactional_id, now_ms)
             return
 
         def told(error: OSError | None) -> None:
             if error is None and not hosted.is_given_up:
-                self._complete(hosted, transactional_id)
+                self._complete(hosted, transactional_id, self._clock.now_ms())
 
         hosted.log.when_committed(told)
 
-    def _complete(self, hosted: HostedTransactions, transactional_id: str) -> None:
-        completion = hosted.shard.begin_completion(transactional_id, self._clock.now_ms())
+    def _complete(self, hosted: HostedTransactions, transactional_id: str, now_ms: int) -> None:
+        completion = hosted.shard.begin_completion(transactional_id, now_ms)
         if completion is not None:
             TransactionCompletion(hosted, completion, self._partitions, self._markers, self).run()
 

@@ -163,8 +163,8 @@ MUTANTS = (
     Mutant(
         "one partition gets no marker",
         "broker.runtime.transaction_completion:TransactionCompletion._write_some",
-        "self._mark(self._left.pop())",
-        "self._mark(self._left.pop()) or True if len(self._left) != 2 else bool(self._left.pop())",
+        "not self._mark(place)",
+        "len(left) != 1 and not self._mark(place)",
         transactions,
         "visible|not over after|INVALID",
     ),
