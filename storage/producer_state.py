@@ -25,6 +25,7 @@ MAX_SEQUENCE = (1 << 31) - 1
 BATCHES_KEPT = 5
 # A member of an enumeration costs five times a look-up of a global (Python 3.11).
 _CLIENT = AppendOrigin.CLIENT
+_REPLICATION = AppendOrigin.REPLICATION
 # What a NamedTuple's own constructor ends in; each batch of an idempotent producer is noted.
 _new_tuple = tuple.__new__
 _MAX_EPOCH = (1 << 15) - 1
@@ -116,9 +117,8 @@ class ProducerEntry:
 
     def move_to_epoch(self, epoch: int) -> None:
         """Sequence numbers begin again with each epoch."""
-        if epoch != self.epoch:
-            self.epoch = epoch
-            self.batches = []
+        self.epoch = epoch
+        self.batches = []
 
 
 class ProducerState:
@@ -208,53 +208,68 @@ class ProducerState:
             if self._verifications and origin is _CLIENT:
                 self._check_first_sequence(header, offset, is_known=False)
             return None
-        # Nearly every batch simply follows the last one; it cannot be a duplicate then.
-        follows = (
-            header.producer_epoch == entry.epoch
-            and entry.batches
-            and header.base_sequence == entry.batches[-1].last_sequence + 1
-        )
-        if follows and origin is _CLIENT and not self._verifications and entry.txn_first_offset < 0:
+        if origin is not _CLIENT:
+            self._check_trusted(header, offset, origin, marker, entry)
             return None
-        return self._check_known(header, offset, origin, marker, entry, follows=bool(follows))
+        # Nearly every batch simply follows the last one; it cannot be a duplicate then.
+        batches, epoch = entry.batches, entry.epoch
+        if (
+            header.producer_epoch == epoch
+            and batches
+            and header.base_sequence == batches[-1].last_sequence + 1
+            and (header.attributes & TRANSACTIONAL_BIT or entry.txn_first_offset < 0)
+        ):
+            if self._verifications:
+                self._check_first_sequence(header, offset, is_known=True)
+            return None
+        return self._check_from_client(header, offset, entry)
 
-    def _check_known(
+    def _check_trusted(
         self,
         header: BatchHeader,
         offset: int,
         origin: AppendOrigin,
         marker: EndTxnMarker | None,
         entry: ProducerEntry,
-        *,
-        follows: bool,
-    ) -> BatchMetadata | None:
-        if origin is _CLIENT and not follows:
-            duplicate = entry.duplicate_of(header)
-            if duplicate is not None:
-                return duplicate
-        if origin is AppendOrigin.REPLICATION:
-            return None
+    ) -> None:
+        """See that a batch of a coordinator is not from an old producer; what was replicated has been checked."""
+        if origin is _REPLICATION:
+            return
         if header.producer_epoch < entry.epoch:
             self._refuse_old_epoch(header, offset, entry)
-        if marker is not None:
-            self._check_coordinator(marker, header, offset, entry)
-            return None
-        if origin is _CLIENT and (not follows or self._verifications):
-            self._check_sequence(header, offset, entry)
+        if marker is None:
+            self._check_transactional(header, offset, entry)
+        elif entry.coordinator_epoch > marker.coordinator_epoch:
+            raise AppendError(
+                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+                f"Invalid coordinator epoch for producerId {header.producer_id} at offset {offset} in partition "
+                f"{self.name}: {marker.coordinator_epoch} (zombie), {entry.coordinator_epoch} (current)",
+            )
+
+    def _check_from_client(self, header: BatchHeader, offset: int, entry: ProducerEntry) -> BatchMetadata | None:
+        duplicate = entry.duplicate_of(header)
+        if duplicate is not None:
+            return duplicate
+        if header.producer_epoch < entry.epoch:
+            self._refuse_old_epoch(header, offset, entry)
+        self._check_sequence(header, offset, entry)
+        self._check_transactional(header, offset, entry)
+        return None
+
+    def _check_transactional(self, header: BatchHeader, offset: int, entry: ProducerEntry) -> None:
         if entry.txn_first_offset >= 0 and not header.is_transactional:
             raise AppendError(
                 ErrorCode.INVALID_TXN_STATE,
                 f"Expected transactional write from producer {header.producer_id} at offset {offset} "
                 f"in partition {self.name}",
             )
-        return None
 
     def _check_first_sequence(self, header: BatchHeader, offset: int, *, is_known: bool) -> None:
         """See that the first batch of a transaction is not one of the later ones. Raises AppendError."""
         verification = self._verifications.get(header.producer_id)
-        if verification is None:
-            return
         first = header.base_sequence
+        if verification is None or (is_known and first <= verification.lowest_sequence):
+            return
         place = f"producer {header.producer_id} at offset {offset} in partition {self.name}"
         if verification.supports_epoch_bump and first != 0 and not is_known:
             raise AppendError(
@@ -296,14 +311,6 @@ class ProducerState:
             f"which is smaller than the last seen epoch {entry.epoch}",
         )
 
-    def _check_coordinator(self, marker: EndTxnMarker, header: BatchHeader, offset: int, entry: ProducerEntry) -> None:
-        if entry.coordinator_epoch > marker.coordinator_epoch:
-            raise AppendError(
-                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
-                f"Invalid coordinator epoch for producerId {header.producer_id} at offset {offset} in partition "
-                f"{self.name}: {marker.coordinator_epoch} (zombie), {entry.coordinator_epoch} (current)",
-            )
-
     # ------------------------------------------------------------------ after the write
 
     def record(self, header: BatchHeader, offset: int, marker: EndTxnMarker | None = None) -> CompletedTxn | None:
@@ -317,7 +324,8 @@ class ProducerState:
             entry = self.entries[producer_id] = ProducerEntry(producer_id)
         if header.attributes & CONTROL_BIT:
             return self._record_marker(header, offset, marker, entry)
-        entry.move_to_epoch(header.producer_epoch)
+        if header.producer_epoch != entry.epoch:
+            entry.move_to_epoch(header.producer_epoch)
         batches = entry.batches
         if len(batches) >= BATCHES_KEPT:
             del batches[0]
@@ -335,7 +343,8 @@ class ProducerState:
     ) -> CompletedTxn | None:
         if marker is None:  # compaction has emptied the batch: its transaction is gone as well
             return None
-        entry.move_to_epoch(header.producer_epoch)
+        if header.producer_epoch != entry.epoch:
+            entry.move_to_epoch(header.producer_epoch)
         entry.coordinator_epoch = marker.coordinator_epoch
         entry.last_timestamp = header.max_timestamp
         first_offset = entry.txn_first_offset
@@ -343,7 +352,7 @@ class ProducerState:
         if first_offset < 0 or self._ongoing_txns.pop(first_offset, None) is None:
             return None
         self.unreplicated_txns[first_offset] = offset
-        return CompletedTxn(header.producer_id, first_offset, offset, marker.is_abort)
+        return _new_tuple(CompletedTxn, (header.producer_id, first_offset, offset, marker.is_abort))
 
     def stable_offset_after(self, completed: CompletedTxn) -> int:
         """The last stable offset once `completed` is below the high watermark; goes into the transaction index."""
@@ -351,9 +360,9 @@ class ProducerState:
 
     def high_watermark_moved(self, high_watermark: int) -> None:
         """Completed transactions whose marker is now below the high watermark are stable."""
-        self.unreplicated_txns = {
-            first: last for first, last in self.unreplicated_txns.items() if last >= high_watermark
-        }
+        known = self.unreplicated_txns
+        for first in [first for first, last in known.items() if last < high_watermark]:
+            del known[first]
 
     # ------------------------------------------------------------------ loading, expiry, truncation
 

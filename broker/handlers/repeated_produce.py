@@ -3,7 +3,7 @@
 A producer asks the same of the same partition time after time: only the correlation id and the batch differ. The first
 such request is read as every other; what stands around its batch is then known by its bytes, and so is the answer, in
 which only offsets and the log append time change. The batch goes the way of all others (`Partition.append_quietly`).
-In a transaction the coordinator is asked as for all others (`refused_batches`).
+In a transaction the coordinator is asked as for all others (`is_refused`).
 What is not exactly like this is left to `produce.handle`: acks 0, several partitions, waiting for the disk or for the
 transaction before, what the coordinator refuses.
 That leaves 8 µs of 20 for all that is done between receiving and sending one small batch; in an open transaction
@@ -28,7 +28,7 @@ from ...protocol.record_batch import ATTRIBUTES_POSITION, HEADER_BYTES, TRANSACT
 from ...storage.append import AppendError
 from ..metadata.topic_names import is_internal
 from ..runtime.long_poll import partition_grew
-from ..runtime.transaction_verification import produce_support, refused_batches
+from ..runtime.transaction_verification import is_refused, produce_support
 from .produce import ACKS_ANSWERED, rejected
 from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, FixedAnswer, Repeated, behind_correlation_id, keep, read_head
 
@@ -186,7 +186,7 @@ class RepeatedProduces(Repeated):
         producer_id, epoch = _read_producer(records)
         if partition.offline_reason is None and partition.log.producers.has_ongoing_txn(producer_id, epoch):
             return True
-        if refused_batches([(partition, records)], known.transactional_id, known.support, self._services):
+        if is_refused(partition, records, known.transactional_id, known.support, self._services):
             return False
         return not self._commits.pending
 

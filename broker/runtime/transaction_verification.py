@@ -46,6 +46,9 @@ class Refusal(NamedTuple):
 
 # To look a member up in its enum takes 0.1 µs, and each transaction asks several times.
 _NONE: Final = ErrorCode.NONE
+_ADD_PARTITION: Final = Support.ADD_PARTITION
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
 _PRODUCE_SUPPORT: Final = {11: Support.GENERIC_ERROR}
 _UNAVAILABLE: Final = (
     ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
@@ -83,31 +86,63 @@ def refused_batches(
     return {partition: _refusal(code, support) for partition, code in errors.items()} if errors else {}
 
 
+def is_refused(
+    partition: Partition, records: Buffer, transactional_id: str, support: Support, services: Services
+) -> bool:
+    """Whether a partition must not take the one batch of a request, asked as `refused_batches` does.
+
+    Each transaction's first batch asks: 8 µs against 11.
+    """
+    try:
+        header = read_header(records)
+    except CorruptBatch:
+        return False
+    if header.producer_id < 0 or not header.attributes & TRANSACTIONAL_BIT or not _is_asking(support, services):
+        return False
+    code = _start(partition, header, support, services.clock.now_ms())
+    if code is not None:
+        return code is not _NONE
+    producer = _new_tuple(ProducerIdAndEpoch, (header.producer_id, header.producer_epoch))
+    return bool(_ask(transactional_id, producer, frozenset(((partition.topic, partition.index),)), support, services))
+
+
 def verify(
     batches: Sequence[tuple[Partition, BatchHeader]], transactional_id: str, support: Support, services: Services
 ) -> dict[TopicPartition, ErrorCode]:
     """Ask for batches of one producer; the partitions that must not take theirs, and why."""
-    is_adding = support is Support.ADD_PARTITION
-    if not batches or not (is_adding or services.config.transaction_partition_verification_enable):
+    if not batches or not _is_asking(support, services):
         return {}
     errors: dict[TopicPartition, ErrorCode] = {}
     asked: list[TopicPartition] = []
     now_ms = services.clock.now_ms()
     for partition, header in batches:
         place = (partition.topic, partition.index)
-        if partition.offline_reason is not None:
-            errors[place] = ErrorCode.KAFKA_STORAGE_ERROR
-            continue
-        try:
-            if partition.log.producers.start_verification(header, supports_epoch_bump=is_adding, now_ms=now_ms):
-                asked.append(place)
-        except AppendError as error:
-            errors[place] = error.code
+        code = _start(partition, header, support, now_ms)
+        if code is None:
+            asked.append(place)
+        elif code is not _NONE:
+            errors[place] = code
     if asked:
         header = batches[0][1]
         producer = ProducerIdAndEpoch(header.producer_id, header.producer_epoch)
         errors |= _ask(transactional_id, producer, frozenset(asked), support, services)
     return errors
+
+
+def _is_asking(support: Support, services: Services) -> bool:
+    return support is _ADD_PARTITION or services.config.transaction_partition_verification_enable
+
+
+def _start(partition: Partition, header: BatchHeader, support: Support, now_ms: int) -> ErrorCode | None:
+    """What is known of a batch without the coordinator; None where it must be asked."""
+    if partition.offline_reason is not None:
+        return ErrorCode.KAFKA_STORAGE_ERROR
+    is_adding = support is _ADD_PARTITION
+    try:
+        must_ask = partition.log.producers.start_verification(header, supports_epoch_bump=is_adding, now_ms=now_ms)
+    except AppendError as error:
+        return error.code
+    return None if must_ask else _NONE
 
 
 def _transactional(batches: Sequence[tuple[Partition, Buffer]]) -> list[tuple[Partition, BatchHeader]]:
@@ -130,7 +165,7 @@ def _ask(
     services: Services,
 ) -> dict[TopicPartition, ErrorCode]:
     transactions = services.transactions
-    if support is Support.ADD_PARTITION:
+    if support is _ADD_PARTITION:
         code = transactions.add_partitions(transactional_id, producer, partitions, EPOCH_BUMPS_SINCE)
         return {} if code is _NONE else dict.fromkeys(partitions, _as_told(code, support))
     codes = transactions.verify_partitions(transactional_id, producer, partitions)

@@ -38,9 +38,9 @@ FAULTS = (
     Fault(
         "a duplicate is answered with an error",
         "storage/producer_state.py",
-        "            if duplicate is not None:\n                return duplicate",
-        "            if duplicate is not None:\n"
-        '                raise AppendError(ErrorCode.DUPLICATE_SEQUENCE_NUMBER, "duplicate")',
+        "        if duplicate is not None:\n            return duplicate",
+        "        if duplicate is not None:\n"
+        '            raise AppendError(ErrorCode.DUPLICATE_SEQUENCE_NUMBER, "duplicate")',
         "produce/duplicates",
     ),
     Fault(
