@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from ..protocol.errors import ErrorCode
-from ..protocol.record_batch import LOG_APPEND_TIME_BIT, LOG_OVERHEAD_BYTES, PLACE, CorruptBatch, read_header
+from ..protocol.record_batch import (
+    CONTROL_BIT,
+    LOG_APPEND_TIME_BIT,
+    LOG_OVERHEAD_BYTES,
+    PLACE,
+    CorruptBatch,
+    read_header,
+)
 from . import segment_removal
 from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
 from .log_segments import LogSegments
@@ -288,7 +295,7 @@ class Log:
             self._begin_epoch(leader_epoch, base_offset)
         has_producer = header.producer_id >= 0
         if has_producer:
-            if header.is_control and marker is None:
+            if marker is None and header.attributes & CONTROL_BIT:
                 marker = end_txn_marker(batch, header)
             duplicate = self.producers.check(header, base_offset, origin, marker)
             if duplicate is not None:
@@ -297,10 +304,9 @@ class Log:
                 )
         PLACE.pack_into(batch, 0, base_offset, length - LOG_OVERHEAD_BYTES, leader_epoch)
         try:
-            position = active.write(batch)
+            active.append(batch, base_offset, last_offset, timestamp)
         except OSError as error:
             raise AppendError(ErrorCode.KAFKA_STORAGE_ERROR, f"{active.log.path}: {error.strerror}") from error
-        active.count(base_offset, last_offset, timestamp, position, length)
         self.log_end_offset = last_offset + 1
         self.size_bytes += length
         if has_producer:
@@ -310,7 +316,7 @@ class Log:
 
     def _count_producer(self, header: BatchHeader, base_offset: int, marker: EndTxnMarker | None) -> None:
         completed = self.producers.record(header, base_offset, marker)
-        if completed is not None:
+        if completed is not None and completed.is_aborted:
             index_completed(self.producers, self.active, completed, self._environment.files)
 
     def _begin_epoch(self, leader_epoch: int, base_offset: int) -> None:

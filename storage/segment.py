@@ -67,7 +67,6 @@ class Segment:
         "_descriptors",
         "_files",
         "_first_timestamp",
-        "_index_bytes_with_room",
         "_index_entries_left",
         "_index_interval_bytes",
         "_last_batch_offset",
@@ -77,6 +76,8 @@ class Segment:
         "_pwrite",
         "_reader_offset",
         "_reader_position",
+        "_roll_above_timestamp",
+        "_roomy_config",
         "_unindexed_bytes",
         "base_offset",
         "created_ms",
@@ -110,9 +111,11 @@ class Segment:
         self._pwrite = files.pwrite
         self._index_interval_bytes = index_interval_bytes
         self._unindexed_bytes = 0
-        # The bound of which it is known how many entries the indexes may still get; -1 when it is not known of any.
-        self._index_bytes_with_room = -1
+        # The configuration under which the indexes take some entries more, and above which timestamp it has this roll;
+        # None when it is not known of any.
+        self._roomy_config: LogConfig | None = None
         self._index_entries_left = 0
+        self._roll_above_timestamp = 0
         self._max_timestamp: int | None = None
         self._offset_of_max_timestamp = base_offset
         self._first_timestamp: int | None = None
@@ -137,7 +140,7 @@ class Segment:
         self._max_timestamp = NO_TIMESTAMP
         self._offset_of_max_timestamp = self.base_offset
         self._unindexed_bytes = 0
-        self._index_bytes_with_room = -1
+        self._roomy_config = None
 
     def load_indexes(self) -> None:
         """Read both indexes into memory and check them. Raises FileNotFoundError, CorruptIndex."""
@@ -202,8 +205,8 @@ class Segment:
 
     # ------------------------------------------------------------------ writing
 
-    def write(self, data: Data) -> int:
-        """Put whole batches at the end and return their position. They count once `count` was called for each.
+    def append(self, data: Data, first_offset: int, last_offset: int, max_timestamp: int) -> None:
+        """Put a whole batch at the end and make it visible: size, largest timestamp, index.
 
         Raises OSError; the segment is then as before.
         """
@@ -213,14 +216,26 @@ class Segment:
             descriptor = log.open()
         log.used = True
         position = self.size
+        length = len(data)
         try:
             written = self._pwrite(descriptor, data, position)
-            if written != len(data):
+            if written != length:
                 write_whole(self._files, descriptor, memoryview(data)[written:], position + written)
         except OSError:
             self._cut_remains(descriptor)
             raise
-        return position
+        if not position:
+            self._first_timestamp = max_timestamp
+            self._roomy_config = None
+        known = self._max_timestamp
+        if known is None or max_timestamp > known:
+            self.see_timestamp(max_timestamp, last_offset)
+        if self._unindexed_bytes > self._index_interval_bytes:
+            self._add_index_entries(last_offset, position)
+        self._unindexed_bytes += length
+        self.size = position + length
+        self._last_batch_offset = first_offset
+        self._last_batch_position = position
 
     def _cut_remains(self, descriptor: int) -> None:
         """What a failed write left must not follow the last batch after a clean stop."""
@@ -228,16 +243,6 @@ class Segment:
             self._files.ftruncate(descriptor, self.size)
         except OSError:
             return  # the disk is not well; the caller raises what it said first, and recovery cuts this too
-
-    def count(self, first_offset: int, last_offset: int, max_timestamp: int, position: int, length: int) -> None:
-        """Make a batch that was written visible: size, largest timestamp, index."""
-        if position == 0:
-            self._first_timestamp = max_timestamp
-        self.see_timestamp(max_timestamp, last_offset)
-        self.index(last_offset, position, length)
-        self.size = position + length
-        self._last_batch_offset = first_offset
-        self._last_batch_position = position
 
     def see_timestamp(self, max_timestamp: int, last_offset: int) -> None:
         """Take part in the largest timestamp so far."""
@@ -249,37 +254,42 @@ class Segment:
     def index(self, last_offset: int, position: int, length: int) -> None:
         """Add index entries for a batch when enough bytes lie between it and the last one that has them."""
         if self._unindexed_bytes > self._index_interval_bytes:
-            self.offset_index.append(last_offset, position)
-            self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
-            self._unindexed_bytes = 0
-            self._index_entries_left -= 1
-            if self._index_entries_left <= 0:
-                self._index_bytes_with_room = -1
+            self._add_index_entries(last_offset, position)
         self._unindexed_bytes += length
+
+    def _add_index_entries(self, last_offset: int, position: int) -> None:
+        self.offset_index.append(last_offset, position)
+        self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
+        self._unindexed_bytes = 0
+        self._index_entries_left -= 1
+        if self._index_entries_left <= 0:
+            self._roomy_config = None
 
     def should_roll(self, config: LogConfig, length: int, last_offset: int, timestamp: int, now_ms: int) -> bool:
         """Whether a batch must begin a new segment. `config.segment_ms` has its jitter taken off already."""
-        size = self.size
-        index_bytes = config.segment_index_bytes
         return (
-            size > config.segment_bytes - length
-            or (size > 0 and self.waited_ms(now_ms, timestamp) > config.segment_ms)
+            self.size > config.segment_bytes - length
             or not 0 <= last_offset - self.base_offset <= MAX_RELATIVE_OFFSET
-            or (index_bytes != self._index_bytes_with_room and self._are_indexes_full(index_bytes))
+            or (
+                (config is not self._roomy_config or timestamp > self._roll_above_timestamp)
+                and self._is_old_or_full(config, timestamp, now_ms)
+            )
         )
 
-    def _are_indexes_full(self, max_bytes: int) -> bool:
+    def _is_old_or_full(self, config: LogConfig, timestamp: int, now_ms: int) -> bool:
+        if self.size and self._waited_ms(now_ms, timestamp) > config.segment_ms:
+            return True
+        max_bytes = config.segment_index_bytes
         left = min(self.offset_index.entries_left(max_bytes), self.time_index.entries_left(max_bytes))
-        if left > 0:
-            self._index_bytes_with_room = max_bytes
+        if left > 0 and self.size and self.first_timestamp >= 0:
+            self._roomy_config = config
             self._index_entries_left = left
+            self._roll_above_timestamp = self.first_timestamp + config.segment_ms
         return left <= 0
 
-    def waited_ms(self, now_ms: int, timestamp: int) -> int:
+    def _waited_ms(self, now_ms: int, timestamp: int) -> int:
         """How long this segment has been the active one: by the records' time where they have one."""
-        first_timestamp = self._first_timestamp
-        if first_timestamp is None:
-            first_timestamp = self.first_timestamp
+        first_timestamp = self.first_timestamp
         return timestamp - first_timestamp if first_timestamp >= 0 else now_ms - self.created_ms
 
     def save_indexes(self) -> None:
@@ -298,7 +308,7 @@ class Segment:
     def finish(self) -> None:
         """Stop being the active segment: the last time index entry becomes the largest timestamp."""
         self.time_index.maybe_append(self.max_timestamp, self._offset_of_max_timestamp)
-        self._index_bytes_with_room = -1
+        self._roomy_config = None
 
     def retire(self) -> None:
         """Finish, and keep the indexes in their files alone. Raises OSError."""
@@ -465,6 +475,7 @@ class Segment:
             self.cut(position)
         if not self.size:
             self._first_timestamp = None
+        self._roomy_config = None
         self._reload_max_timestamp()
         self._unindexed_bytes = 0
 

@@ -210,8 +210,7 @@ def test_ten_thousand_segments_in_use_have_512_descriptors(tmp_path):
         segment = Segment.create(
             str(tmp_path), base, index_interval_bytes=4096, files=OS_FILES, descriptors=descriptors, created_ms=NOW_MS
         )
-        position = segment.write(batch)
-        segment.count(base, base, NOW_MS, position, len(batch))
+        segment.append(batch, base, base, NOW_MS)
         segments.append(segment)
         assert descriptors.open_count <= 512
     for segment in segments:

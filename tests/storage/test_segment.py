@@ -48,8 +48,8 @@ def reopened(segment: Segment, tmp_path) -> Segment:
 def add(segment: Segment, offset: int, count: int = 1, *, timestamp: int = NOW_MS, value: bytes = bytes(20)) -> int:
     """Write and count one batch; its position."""
     batch = producer_batch(*[value] * count, base_offset=offset, timestamps=timestamp, partition_leader_epoch=0)
-    position = segment.write(batch)
-    segment.count(offset, offset + count - 1, timestamp, position, len(batch))
+    position = segment.size
+    segment.append(batch, offset, offset + count - 1, timestamp)
     return position
 
 
@@ -285,6 +285,23 @@ class TestRolling:
     )
     def test_at_an_offset_that_the_index_cannot_hold(self, segment, last_offset, rolls):
         assert self.ask(segment, last_offset=last_offset) is rolls
+
+    def test_what_is_known_of_its_room_is_what_there_is(self, tmp_path):
+        (tmp_path / "other").mkdir()
+        asked_again, asked_anew = new_segment(tmp_path), new_segment(tmp_path / "other")
+        config = {"segment_index_bytes": 12 * 5, "segment_ms": 1000}
+        kept = LogConfig(**config)
+        answers = []
+        for number in range(60):
+            for late_ms in (0, 900, 1000, 1001):
+                asked = 100, BASE + number, NOW_MS + number // 7 + late_ms, NOW_MS
+                answers.append(asked_again.should_roll(kept, *asked))
+                assert answers[-1] is asked_anew.should_roll(LogConfig(**config), *asked), (number, late_ms)
+            for segment in (asked_again, asked_anew):
+                add(segment, BASE + number, timestamp=NOW_MS + number // 7)
+        assert answers[:4] == [False] * 4
+        assert answers[4:8] == [False, False, False, True]
+        assert answers[-4:] == [True] * 4
 
     def test_at_a_full_index(self, segment):
         assert self.ask(segment, segment_index_bytes=8 * len(segment.offset_index))
