@@ -228,8 +228,9 @@ class Segment:
             self._first_timestamp = max_timestamp
             self._roomy_config = None
         known = self._max_timestamp
-        if known is None or max_timestamp > known:
-            self.see_timestamp(max_timestamp, last_offset)
+        if max_timestamp > (self.max_timestamp if known is None else known):
+            self._max_timestamp = max_timestamp
+            self._offset_of_max_timestamp = last_offset
         if self._unindexed_bytes > self._index_interval_bytes:
             self._add_index_entries(last_offset, position)
         self._unindexed_bytes += length

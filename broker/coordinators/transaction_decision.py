@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...protocol.errors import ErrorCode
 from .transaction_metadata import NO_PRODUCER_EPOCH, NO_PRODUCER_ID
-from .transaction_records import record_of
+from .transaction_records import TransactionRecord
 
 if TYPE_CHECKING:
     from .transaction_metadata import TopicPartition, TransactionMetadata
-    from .transaction_records import TransactionRecord
     from .transaction_state import TransactionState
 
 # What a NamedTuple's own constructor ends in.
@@ -42,7 +41,8 @@ DONE: Final = Answer()
 
 def written(metadata: TransactionMetadata, answer: Answer = DONE) -> Decision:
     """The record that keeps this is written, and the client is told."""
-    return _new_tuple(Decision, (answer, (record_of(metadata),)))
+    record = _new_tuple(TransactionRecord, (metadata.transactional_id, metadata))
+    return _new_tuple(Decision, (answer, (record,)))
 
 
 def refused(code: ErrorCode) -> Decision:

@@ -45,17 +45,16 @@ def add_partitions(
     return written(joined)
 
 
-def verify_partitions(
-    transaction: Transaction | None, producer_id: int, producer_epoch: int, partitions: frozenset[TopicPartition]
-) -> dict[TopicPartition, ErrorCode]:
-    """Whether each partition is part of this producer's transaction; TRANSACTION_ABORTABLE for one that is not."""
+def verify_partition(
+    transaction: Transaction | None, producer_id: int, producer_epoch: int, partition: TopicPartition
+) -> ErrorCode:
+    """Whether a partition is part of this producer's transaction; TRANSACTION_ABORTABLE where it is not."""
     if transaction is None:
-        return dict.fromkeys(partitions, ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        return ErrorCode.INVALID_PRODUCER_ID_MAPPING
     code = _check(transaction, producer_id, producer_epoch)
-    if code is not _NONE:
-        return dict.fromkeys(partitions, code)
-    known = transaction.metadata.partitions
-    return {partition: _NONE if partition in known else ErrorCode.TRANSACTION_ABORTABLE for partition in partitions}
+    if code is _NONE and partition not in transaction.metadata.partitions:
+        return ErrorCode.TRANSACTION_ABORTABLE
+    return code
 
 
 def _check(transaction: Transaction, producer_id: int, producer_epoch: int) -> ErrorCode:

@@ -126,12 +126,12 @@ class TransactionShard:
             transaction, producer.producer_id, producer.epoch, partitions, transaction_version, now_ms
         )
 
-    def verify_partitions(
-        self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: frozenset[TopicPartition]
-    ) -> dict[TopicPartition, ErrorCode]:
-        """Ask whether partitions are part of a transaction."""
+    def verify_partition(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, partition: TopicPartition
+    ) -> ErrorCode:
+        """Ask whether a partition is part of a transaction."""
         transaction = self.transactions.get(transactional_id)
-        return transaction_partitions.verify_partitions(transaction, producer.producer_id, producer.epoch, partitions)
+        return transaction_partitions.verify_partition(transaction, producer.producer_id, producer.epoch, partition)
 
     def end_transaction(
         self,

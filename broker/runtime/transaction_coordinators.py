@@ -250,12 +250,18 @@ class TransactionCoordinators(MetadataListener):
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: frozenset[TopicPartition]
     ) -> dict[TopicPartition, ErrorCode]:
         """Ask whether partitions are part of a transaction."""
+        return {place: self.verify_partition(transactional_id, producer, place) for place in partitions}
+
+    def verify_partition(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, partition: TopicPartition
+    ) -> ErrorCode:
+        """Ask whether a partition is part of a transaction."""
         if not transactional_id:
-            return dict.fromkeys(partitions, ErrorCode.INVALID_REQUEST)
+            return ErrorCode.INVALID_REQUEST
         hosted = self.hosting(transactional_id)
         if isinstance(hosted, ErrorCode):
-            return dict.fromkeys(partitions, hosted)
-        return hosted.shard.verify_partitions(transactional_id, producer, partitions)
+            return hosted
+        return hosted.shard.verify_partition(transactional_id, producer, partition)
 
     def end_transaction(
         self, transactional_id: str, producer: ProducerIdAndEpoch, transaction_version: int, *, is_commit: bool

@@ -102,8 +102,13 @@ def is_refused(
     code = _start(partition, header, support, services.clock.now_ms())
     if code is not None:
         return code is not _NONE
+    transactions, place = services.transactions, (partition.topic, partition.index)
     producer = _new_tuple(ProducerIdAndEpoch, (header.producer_id, header.producer_epoch))
-    return bool(_ask(transactional_id, producer, frozenset(((partition.topic, partition.index),)), support, services))
+    if support is _ADD_PARTITION:
+        code = transactions.add_partitions(transactional_id, producer, frozenset((place,)), EPOCH_BUMPS_SINCE)
+    else:
+        code = transactions.verify_partition(transactional_id, producer, place)
+    return code is not _NONE
 
 
 def verify(

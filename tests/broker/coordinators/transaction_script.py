@@ -53,7 +53,7 @@ class Script:
 
     def verify(self, producer: tuple[int, int], partition: tuple[str, int]) -> ErrorCode:
         who = ProducerIdAndEpoch(*producer)
-        return self.shard.verify_partitions(TRANSACTIONAL_ID, who, frozenset((partition,)))[partition]
+        return self.shard.verify_partition(TRANSACTIONAL_ID, who, partition)
 
     def end(self, producer: tuple[int, int], *, commit: bool, version: int = 2) -> Answer:
         return self.carry_out(self.decide_end(producer, commit=commit, version=version))
