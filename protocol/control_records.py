@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .compiler import encode
 from .errors import ProtocolError
 from .plain_batch import plain_record, wrap_plain_records
-from .record_batch import CONTROL_BIT, TRANSACTIONAL_BIT, stamp
+from .record_batch import CONTROL_BIT, TRANSACTIONAL_BIT
 from .records import Record, build_batch
 from .schema import Message, Struct, array, int16, int32, int64, string, uint16, uuid
 from .schema import struct as struct_field
@@ -129,28 +129,6 @@ def build_end_txn_batch(
 @lru_cache(maxsize=64)
 def _end_txn_record(commit: bool, coordinator_epoch: int) -> bytes:
     return plain_record(_COMMIT_KEY if commit else _ABORT_KEY, _END_TXN_VALUE.pack(_END_TXN_VERSION, coordinator_epoch))
-
-
-def end_txn_batch(
-    *,
-    commit: bool,
-    base_offset: int,
-    producer_id: int,
-    producer_epoch: int,
-    coordinator_epoch: int,
-    timestamp_ms: int,
-    partition_leader_epoch: int = -1,
-) -> bytearray:
-    """The same where its place in a log is known."""
-    batch, _ = build_end_txn_batch(
-        commit=commit,
-        producer_id=producer_id,
-        producer_epoch=producer_epoch,
-        coordinator_epoch=coordinator_epoch,
-        timestamp_ms=timestamp_ms,
-    )
-    stamp(batch, 0, base_offset, partition_leader_epoch)
-    return batch
 
 
 def leader_change_batch(

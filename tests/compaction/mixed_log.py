@@ -6,12 +6,13 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.records import Record, RecordHeader, build_batch
 from ottla.storage.append import AppendOrigin
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.log_config import LogConfig
 from ottla.storage.recovery import OpenedFrom, open_log
+
+from ..harness.markers import end_txn_batch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,13 @@ from ottla.protocol.control_records import (
     LeaderChangeMessage,
     control_key,
     control_record_type,
-    end_txn_batch,
     leader_change_batch,
 )
 from ottla.protocol.errors import ProtocolError
 from ottla.protocol.record_batch import check_crc, read_header
 from ottla.protocol.records import Record, read_records
+
+from ..harness.markers import end_txn_batch
 
 
 def only_record(batch: bytearray) -> Record:

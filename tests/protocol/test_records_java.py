@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from ottla.protocol.compression import Compression
-from ottla.protocol.control_records import end_txn_batch, leader_change_batch
+from ottla.protocol.control_records import leader_change_batch
 from ottla.protocol.record_batch import check_crc, read_header
 from ottla.protocol.records import Record, RecordHeader, build_batch, read_records
 
 from ..harness.broker_process import REAL_KAFKA
 from ..harness.java_tools import java_environment, why_no_java
+from ..harness.markers import end_txn_batch
 
 PROBE = Path(__file__).with_name("RecordBatches.java")
 CODECS = list(Compression)

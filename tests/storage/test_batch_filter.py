@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from ottla.protocol.compression import Compression
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.record_batch import check_crc, read_header
 from ottla.protocol.records import Record, build_batch, read_records
 from ottla.storage.batch_filter import BatchFilter, FilterRules, LastRecord, empty_batch
 from ottla.storage.cleaned_transactions import CleanedTransactions
 from ottla.storage.offset_map import OffsetMap
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS
 
 RETENTION_MS = 1000

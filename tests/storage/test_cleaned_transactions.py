@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from ottla.protocol.control_records import end_txn_batch, leader_change_batch
+from ottla.protocol.control_records import leader_change_batch
 from ottla.protocol.record_batch import read_header
 from ottla.storage.batch_filter import empty_batch
 from ottla.storage.cleaned_transactions import CleanedTransactions
 from ottla.storage.txn_index import AbortedTxn
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS, producer_batch
 
 

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 from ottla.protocol.compression import Compression
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.records import RecordHeader
 from ottla.storage.append import AppendOrigin
 from ottla.storage.cleanable import log_to_clean
@@ -16,6 +15,7 @@ from ottla.storage.cleaner_pace import CleaningAborted, IoThrottle, Pace
 from ottla.storage.compaction import CleaningBuffers
 from ottla.storage.recovery import OpenedFrom
 
+from ..harness.markers import end_txn_batch
 from ..held_background import HeldBackground
 from .compaction_home import BUFFERS, UNLIMITED, batches_of, clean, headers_of, kept_of, new_cleaning
 from .log_home import NOW_MS, LogHome, append, append_raw

@@ -9,11 +9,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from ottla.protocol.control_records import end_txn_batch
 from ottla.storage.append import AppendOrigin
 from ottla.storage.files import OsFiles
 from ottla.storage.recovery import OpenedFrom
 
+from ..harness.markers import end_txn_batch
 from .compaction_home import batches_of, clean, kept_of
 from .log_home import NOW_MS, LogHome, append, append_raw
 

@@ -16,12 +16,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ottla.protocol.compression import Compression
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.records import Record, RecordHeader, build_batch
 from ottla.storage.append import AppendOrigin
 from ottla.storage.cleanable import log_to_clean
 from ottla.storage.compaction import CleaningBuffers
 
+from ..harness.markers import end_txn_batch
 from .compaction_home import batches_of, clean
 from .log_home import NOW_MS, LogHome, append_raw
 

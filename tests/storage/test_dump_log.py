@@ -6,10 +6,10 @@ import re
 
 import pytest
 from ottla.protocol.compression import Compression
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.records import Record, RecordHeader
 from ottla.storage.append import AppendOrigin
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS, LogHome, append, append_raw, records_of
 
 DUMP_LOG = "org.apache.kafka.tools.DumpLogSegments"

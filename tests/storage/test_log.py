@@ -6,7 +6,6 @@ import errno
 import os
 
 import pytest
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.record_batch import check_crc, read_header, read_headers
 from ottla.protocol.records import Record, build_batch
@@ -14,6 +13,7 @@ from ottla.storage.append import Appended, AppendError, AppendOrigin, OffsetOutO
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.files import Descriptors, OsFiles
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS, append, append_raw, producer_batch, values_of, whole_batches
 
 HOUR_MS = 3_600_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ottla.protocol.control_records import end_txn_batch
 from ottla.storage.append import AppendOrigin
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS, append, append_raw, whole_batches
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.record_batch import read_headers
 from ottla.protocol.records import read_records
 from ottla.storage.append import AppendOrigin
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS, LogHome, append, producer_batch
 
 PRODUCERS = st.sampled_from([1, 2, 3])

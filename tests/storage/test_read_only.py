@@ -8,13 +8,13 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.errors import ErrorCode
 from ottla.storage.append import AppendError, AppendOrigin
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.read_only import ReadOnlyFiles, open_log_read_only
 from ottla.storage.recovery import OpenedFrom
 
+from ..harness.markers import end_txn_batch
 from ..harness.unchanged import photograph
 from .log_home import NOW_MS, append, append_raw, producer_batch, records_of
 

@@ -7,13 +7,14 @@ import os
 import struct
 
 import pytest
-from ottla.protocol.control_records import ControlRecordType, control_key, end_txn_batch
+from ottla.protocol.control_records import ControlRecordType, control_key
 from ottla.protocol.record_batch import stamp
 from ottla.protocol.records import Record, build_batch
 from ottla.storage.append import AppendError, AppendOrigin
 from ottla.storage.log_config import LogConfig
 from ottla.storage.recovery import NOTHING_KNOWN, OpenedFrom, segment_paths
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS, append, append_raw, producer_batch, values_of
 
 VALUES = {offset: b"value-%02d" % offset + bytes(20) for offset in range(12)}

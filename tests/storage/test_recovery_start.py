@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ottla.protocol.control_records import end_txn_batch
 from ottla.storage.append import AppendOrigin
 from ottla.storage.recovery import OpenedFrom
 from ottla.storage.recovery_start import TrustedStart, trusted_start
 
+from ..harness.markers import end_txn_batch
 from .log_home import NOW_MS, append, append_raw, values_of
 
 BEFORE, AFTER = 20, 6

@@ -12,10 +12,11 @@ from ottla.broker.config import load_config
 from ottla.broker.coordinators.group_records import encode_record, group_metadata_record, offset_commit_record
 from ottla.broker.metadata.topic_creation import NewTopic
 from ottla.protocol.compression import Compression
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.records import Record, build_batch
 from ottla.protocol.stored.classic_groups import GroupMetadataValue, MemberMetadata, OffsetCommitValue
 from ottla.storage.append import AppendOrigin
+
+from ...harness.markers import end_txn_batch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,11 +6,11 @@ import pytest
 from ottla.broker.coordinators.group_records import offset_commit_record, offset_tombstone
 from ottla.broker.coordinators.transaction_init import ProducerIdAndEpoch
 from ottla.broker.runtime.group_log import GroupLog, LoggedMarker
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.records import Record, build_batch
 from ottla.protocol.stored.classic_groups import OffsetCommitValue
 from ottla.storage.append import AppendOrigin
 
+from ...harness.markers import end_txn_batch
 from ..group_broker import OFFSETS_TOPIC, GroupBroker
 
 NOW_MS = 1_700_000_000_000

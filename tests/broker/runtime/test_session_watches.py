@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ottla.broker.coordinators.fetch_session import FetchSessionCache
 from ottla.broker.handlers import delete_records
 from ottla.broker.request import Deferred
-from ottla.protocol.control_records import end_txn_batch
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from ottla.protocol.messages.fetch import ForgottenTopic
 from ottla.storage.append import AppendOrigin
 
+from ...harness.markers import end_txn_batch
 from ..data_broker import DataBroker, batch, told
 from ..group_broker import arrived
 
