@@ -1,6 +1,6 @@
 """The verdicts as plain text: each broker's figure, Ottla's part of it, what that may be at most, met or by whose not.
 
-Below it, what is not met alone, by how much.
+Below it, what is not met alone, by how much, and what holds it.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from .verdicts import ITSELF, OTHERS, limit_counts
+from .profiles import dearest, what_holds
+from .verdicts import ITSELF, OTHERS, limit_counts, unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from .profiles import Profile
     from .verdicts import Verdict
 
+_DEAREST = 3
 _OTTLA, _SOMETIMES = "ottla", "ottla-uvloop"
 
 
@@ -95,6 +98,17 @@ def _broken_limits(verdicts: Iterable[Verdict]) -> list[Sequence[str]]:
             found.append((part / most, (*cells, f"{part / most:.2f}x", what)))
     found.sort(key=lambda each: -each[0])
     return [cells for _, cells in found]
+
+
+def holders(verdicts: Iterable[Verdict], found: Mapping[str, Profile]) -> str:
+    """For each row that is not met what its profile says, in two lines; nothing where there is no profile."""
+    lines = []
+    for name in dict.fromkeys(verdict.row for verdict in unmet(verdicts)):
+        profile = found.get(name)
+        if profile is not None:
+            run = "" if profile.row == name else f" (of {profile.row})"
+            lines += [f"  {name}{run}", f"      {what_holds(profile)}", f"      {dearest(profile, _DEAREST)}"]
+    return "\n".join(["", "What holds them, Ottla alone, by samples of its CPU time:", *lines]) if lines else ""
 
 
 def _broken_line(row: Sequence[str], widths: Sequence[int]) -> str:
