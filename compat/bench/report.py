@@ -31,7 +31,7 @@ END: Final = "<!-- end of the figures -->"
 _BROKERS: Final = ("ottla", *OTHERS)
 _HOW_IT_IS_FOUND: Final = (
     "Ottla alone in each of these rows, looked at in each tick of its CPU time. The parts have their own time in "
-    "Python, and the kernel what they ask of it. [README.md](README.md#what-holds-a-row) says how to see a row for oneself."
+    "Python, and the kernel what they ask of it. [README.md](README.md#what-holds-a-row) says how to see a row."
 )
 
 
