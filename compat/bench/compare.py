@@ -57,19 +57,21 @@ def main() -> int:
     if options.profile:
         return _profile(sampling, rows)
     results = Results(_about(options))
-    _run(rows, results, options)
+    is_complete = _run(rows, results, options)
     verdicts = results.verdicts()
     _print_found(results, verdicts, options.rounds)
-    if options.reasons:
+    results.write(options.output)
+    if options.reasons and is_complete:
         _find_reasons(results, sampling)
         print(holders(verdicts, results.profiles))
-    results.write(options.output)
+        results.write(options.output)
     progress(f"{options.output / 'results.json'} and pictures are written")
     failed = [row for row in results.rows if "ottla" in row.failures]
     return 1 if unmet(verdicts) or failed else 0
 
 
-def _run(rows: Sequence[Workload], results: Results, options: argparse.Namespace) -> None:
+def _run(rows: Sequence[Workload], results: Results, options: argparse.Namespace) -> bool:
+    """Measure; False when somebody stopped it."""
     home = Path(tempfile.mkdtemp(prefix="ottla-compare-", dir=options.where))
     brokers: list[MeasuredBroker] = []
     try:
@@ -83,10 +85,12 @@ def _run(rows: Sequence[Workload], results: Results, options: argparse.Namespace
         runner.run(rows)
     except KeyboardInterrupt:
         progress("stopped; what was measured is shown")
+        return False
     finally:
         for broker in brokers:
             broker.stop()
         shutil.rmtree(home, ignore_errors=True)
+    return True
 
 
 def _profile(sampling: Sampling, rows: Sequence[Workload]) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .comparison.profiles import from_json, what_holds
-from .comparison.table import number, summary
+from .comparison.table import broken_limits, number, summary
 from .comparison.verdicts import ITSELF, OTHERS, Verdict, limit_counts, unmet
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def main() -> None:
     names = sorted(path.name for path in run.glob("*.svg"))
     for name in names:
         shutil.copy(run / name, PICTURES / name)
-    profiles = {row: from_json(profile) for row, profile in found["profiles"].items()}
+    profiles = {row: from_json(profile) for row, profile in found.get("profiles", {}).items()}
     (HOME / "REPORT.md").write_text("\n".join(report(found["about"], verdicts, profiles, names)) + "\n")
     README.write_text(with_block(README.read_text(), readme_block(found["about"], verdicts)))
 
@@ -119,7 +119,10 @@ def _holders(verdicts: Sequence[Verdict], profiles: Mapping[str, Profile]) -> li
 
 
 def _holder(verdicts: Sequence[Verdict], name: str, profile: Profile) -> list[str]:
-    broken = [f"{verdict.figure} {_over(verdict)}" for verdict in unmet(verdicts) if verdict.row == name]
+    broken = [
+        f"{figure} {ottla}, where {allowed} is allowed ({limit}), {over}"
+        for _, figure, ottla, allowed, over, limit in broken_limits(each for each in verdicts if each.row == name)
+    ]
     run = "" if profile.row == name else f" Seen in: {profile.row}."
     return [
         f"**{name}**: {'; '.join(broken)}.{run}",
@@ -132,15 +135,6 @@ def _holder(verdicts: Sequence[Verdict], name: str, profile: Profile) -> list[st
         "</details>",
         "",
     ]
-
-
-def _over(verdict: Verdict) -> str:
-    """By how many times what is allowed, beside whom."""
-    parts = []
-    for other, part in verdict.broken.items():
-        whom = "of what is flat" if other == ITSELF else f"of what {other} allows"
-        parts.append(f"{part / verdict.limits[other]:.2f} times {whom}")
-    return ", ".join(parts)
 
 
 def readme_block(about: dict[str, Any], verdicts: Sequence[Verdict]) -> list[str]:

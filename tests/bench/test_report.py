@@ -40,8 +40,8 @@ def test_the_report_says_what_holds_each_row_that_is_not_met():
         for row, run in (("heartbeat", "heartbeat"), ("lag: growth", "a lag of 1000 MB"), ("commit", "commit"))
     }
     lines = report.report(ABOUT, [HEARTBEAT, TOLD, GROWTH], profiles, [])
-    assert "**heartbeat**: CPU us/request 1.25 times of what kfake allows." in lines
-    assert "**lag: growth**: CPU 1.33 times of what is flat. Seen in: a lag of 1000 MB." in lines
+    assert "**heartbeat**: CPU us/request 10.0, where 8.00 is allowed (1 of kfake's 8.00), 1.25x." in lines
+    assert "**lag: growth**: CPU 2.00, where 1.50 is allowed (flat), 1.33x. Seen in: a lag of 1000 MB." in lines
     held = "<details><summary>kernel 60%, connections 40%; CPU us/request 9.5; 400 samples</summary>"
     assert lines.count(held) == 2
     assert "| 25.0% | 20.0% | `broker/connection.py:241` | `Connection._flush` |" in lines

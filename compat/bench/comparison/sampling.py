@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -39,7 +40,7 @@ class Sampling:
             self._say(f"[{number}/{len(wanted)}] what holds {key}")
             try:
                 profile = self._profile(workload)
-            except (NotDone, DidNotStart) as failure:
+            except (NotDone, DidNotStart, subprocess.TimeoutExpired, OSError) as failure:
                 self._say(f"    {failure}")
             else:
                 self._say(f"    {what_holds(profile)}")
@@ -47,6 +48,7 @@ class Sampling:
 
     def _profile(self, workload: Workload) -> Profile:
         stacks = self._stacks_dir.absolute() / f"{workload.topic}.txt"
+        stacks.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory(prefix="ottla-sampled-", dir=self._where) as home:
             broker, _ = opponents.started("ottla", Path(home), stacks)
             try:

@@ -75,7 +75,7 @@ def summary(verdicts: Iterable[Verdict]) -> str:
         met, asked = limit_counts(of_subject)
         if asked:
             pieces.append(f"  {subject}: {met} of {asked}")
-        rows += [(subject, *cells) for cells in _broken_limits(of_subject)]
+        rows += [(subject, *cells) for cells in broken_limits(of_subject)]
     if len(rows) > 1:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         pieces += ["", "Not met, by how many times what is allowed:", *(_broken_line(row, widths) for row in rows)]
@@ -87,7 +87,8 @@ def _first_places(verdicts: Sequence[Verdict]) -> dict[str, int]:
     return {subject: at for at, subject in enumerate(dict.fromkeys(verdict.subject for verdict in verdicts))}
 
 
-def _broken_limits(verdicts: Iterable[Verdict]) -> list[Sequence[str]]:
+def broken_limits(verdicts: Iterable[Verdict]) -> list[Sequence[str]]:
+    """Row, figure, what Ottla takes, what is allowed, how many times that it takes, and the limit; the worst first."""
     found: list[tuple[float, Sequence[str]]] = []
     for verdict in verdicts:
         for other, part in verdict.broken.items():

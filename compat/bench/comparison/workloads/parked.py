@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MAX_WAIT_MS = 120_000
 _REST_PART, _REST_TIMEOUT_S = 0.1, 30
 _RECEIVE_BYTES = 1 << 16
-_SAMPLED_TIMES = 3
+_SAMPLED_FETCHES = 20_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ParkedFetches(Workload):
     wakes: int = 10
 
     def to_be_sampled(self) -> ParkedFetches:
-        return replace(self, wakes=self.wakes * _SAMPLED_TIMES)
+        return replace(self, wakes=max(self.wakes, _SAMPLED_FETCHES // self.fetches))
 
     def prepare(self, target: Target) -> None:
         topics.create(target, self.topic)
