@@ -56,6 +56,11 @@ def test_a_function_has_its_own_time_with_its_system_calls_at_its_dearest_line()
     assert third.name == "BaseEventLoop._run_once"
 
 
+def test_compiled_codecs_have_a_file_with_spaces_in_its_name():
+    (found,) = profile_of("fetch", {}, {(LOOP, "<ottla FetchResponse v16>:35 encode_FetchResponse"): 100}).functions
+    assert (found.name, found.place) == ("encode_FetchResponse", "<ottla FetchResponse v16>:35")
+
+
 def test_no_more_functions_are_kept_than_can_be_read():
     stacks = {(f"storage/log.py:{line} f{line}",): 100 for line in range(FUNCTIONS_MAX + 5)}
     assert len(profile_of("many", {}, stacks).functions) == FUNCTIONS_MAX

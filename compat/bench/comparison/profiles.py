@@ -108,7 +108,7 @@ def _functions(stacks: Stacks, total: int) -> list[Function]:
     for stack, count in stacks.items():
         if stack[-1] == OTHER_THREADS:
             continue
-        place, _, name = _innermost(stack).partition(" ")
+        place, _, name = _innermost(stack).rpartition(" ")
         file, _, line = place.rpartition(":")
         lines[file, name][line] += count
         if stack[-1] == KERNEL:
