@@ -28,10 +28,13 @@ SAMPLED_S = 5.0
 class Sampling:
     """Where brokers keep their data meanwhile, and where the stacks stay."""
 
-    def __init__(self, where: Path | None, stacks_dir: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, where: Path | None, stacks_dir: Path, say: Callable[[str], None], sampled_s: float = SAMPLED_S
+    ) -> None:
         self._where = where
         self._stacks_dir = stacks_dir
         self._say = say
+        self._sampled_s = sampled_s
 
     def run(self, wanted: Mapping[str, Workload]) -> Iterator[tuple[str, Profile]]:
         """A profile of each, with its key; a row that could not be run is told and left out."""
@@ -52,20 +55,20 @@ class Sampling:
         with tempfile.TemporaryDirectory(prefix="ottla-sampled-", dir=self._where) as home:
             broker, _ = opponents.started("ottla", Path(home), stacks)
             try:
-                samples = _rounds(workload.to_be_sampled(), broker.target)
+                samples = _rounds(workload.to_be_sampled(), broker.target, self._sampled_s)
             finally:
                 broker.stop()
         figures = medians([sample.figures for sample in samples])
         return profile_of(workload.name, figures, from_text(stacks.read_text()))
 
 
-def _rounds(workload: Workload, target: Target) -> Sequence[Sample]:
+def _rounds(workload: Workload, target: Target, sampled_s: float) -> Sequence[Sample]:
     run_phase(workload, "prepare", target)
     if workload.warms_up:
         run_phase(workload.warm_up_round(), "measure", replace(target, is_profiled=False))
     found: list[Sample] = []
     begun = time.monotonic()
-    while not found or time.monotonic() - begun < SAMPLED_S:
+    while not found or time.monotonic() - begun < sampled_s:
         sample = run_phase(workload, "measure", target)
         assert sample is not None
         found.append(sample)
