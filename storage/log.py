@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 NO_TIMESTAMP = -1
 _CLIENT = AppendOrigin.CLIENT
+_COORDINATOR = AppendOrigin.COORDINATOR
 # What a NamedTuple's own constructor ends in: 0.3 µs less for each append.
 _new_tuple = tuple.__new__
 
@@ -227,14 +228,12 @@ class Log:
         off the instructions of a commit. Raises AppendError.
         """
         config = self.config
-        data = memoryview(batch)
+        data: memoryview | bytearray = batch
         if len(batch) > config.max_message_bytes:
-            check_batch(data, header, self.name, config, AppendOrigin.COORDINATOR)
+            check_batch(memoryview(batch), header, self.name, config, _COORDINATOR)
         if config.is_log_append_time and not header.is_control:
-            data, header = stamp_now(data, header, now_ms)
-        return self._append_batch(
-            data, header, self.log_end_offset, leader_epoch, now_ms, AppendOrigin.COORDINATOR, marker
-        )
+            data, header = stamp_now(memoryview(batch), header, now_ms)
+        return self._append_batch(data, header, self.log_end_offset, leader_epoch, now_ms, _COORDINATOR, marker)
 
     def _append_trusted(self, records: memoryview, leader_epoch: int, now_ms: int, origin: AppendOrigin) -> Appended:
         before = self.log_end_offset
@@ -276,7 +275,7 @@ class Log:
 
     def _append_batch(
         self,
-        batch: memoryview,
+        batch: memoryview | bytearray,
         header: BatchHeader,
         base_offset: int,
         leader_epoch: int,
@@ -296,7 +295,7 @@ class Log:
         has_producer = header.producer_id >= 0
         if has_producer:
             if marker is None and header.attributes & CONTROL_BIT:
-                marker = end_txn_marker(batch, header)
+                marker = end_txn_marker(memoryview(batch), header)
             duplicate = self.producers.check(header, base_offset, origin, marker)
             if duplicate is not None:
                 return Appended(

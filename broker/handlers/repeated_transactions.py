@@ -34,11 +34,10 @@ _new_tuple = tuple.__new__
 
 # From here on a request is a broker's and may hold several transactions.
 _ADD_BATCHED_FROM: Final = 4
-# Behind the transactional id of an EndTxn: producer id, epoch, whether to commit, and no tagged fields.
+# Behind the transactional id of an EndTxn: producer id, epoch, whether to commit; if flexible, no tagged fields.
 _END: Final = struct.Struct(">qhb")
-_FLEXIBLE_END: Final = struct.Struct(">qhbb")
+_read_end = _END.unpack_from
 _FLAGS: Final = (0, 1)
-_NO_TAGS: Final[tuple[list[int], ...]] = ([0], [])
 _END_FLEXIBLE_FROM: Final = EndTxnRequest.flexible.lowest
 _END_TELLS_EPOCH_FROM: Final = 5
 # The length, the correlation id, the throttle time, the code; from version 5 on producer id and epoch as well.
@@ -53,6 +52,11 @@ def _settled(transactional_id: str, transactions: TransactionCoordinators) -> Ho
     if isinstance(hosted, ErrorCode) or not hosted.log.partition.commits_at_once:
         return None
     return hosted
+
+
+def _end_at(frame: memoryview, version: int) -> int:
+    """Where what differs from one EndTxn of a producer to its next begins."""
+    return len(frame) - _END.size - (version >= _END_FLEXIBLE_FROM)
 
 
 class KnownAdd:
@@ -151,17 +155,15 @@ class RepeatedEnds(Repeated):
     def answer(self, frame: memoryview, connection: ConnectionInfo) -> bytes | None:
         """Ask the coordinator and return the frame of the answer; None: nothing was done, it must be read."""
         version, correlation_id = _read_head(frame)
-        end = _FLEXIBLE_END if version >= _END_FLEXIBLE_FROM else _END
-        end_at = len(frame) - end.size
+        end_at = _end_at(frame, version)
         if not HEAD_BYTES < end_at <= KNOWN_BYTES_MAX:
             return None
         known = self._known.get(frame[HEAD_BYTES:end_at].tobytes())
         if known is None or known.version != version:
             return None
-        # The last one, where there is one, says how many tagged fields follow.
-        producer_id, epoch, committed, *tags = end.unpack_from(frame, end_at)
+        producer_id, epoch, committed = _read_end(frame, end_at)
         # The end of a producer's last epoch takes a new producer id, which waits for the metadata log.
-        if committed not in _FLAGS or tags not in _NO_TAGS or epoch >= LAST_USABLE_EPOCH:
+        if committed not in _FLAGS or epoch >= LAST_USABLE_EPOCH or (version >= _END_FLEXIBLE_FROM and frame[-1]):
             return None
         hosted = _settled(known.transactional_id, self._transactions)
         if hosted is None:
@@ -185,8 +187,7 @@ class RepeatedEnds(Repeated):
     def learn(self, frame: memoryview, body_at: int, request: EndTxnRequest, context: RequestContext) -> None:
         """Know whose request this is, whose body begins at `body_at`, when the next one comes."""
         version = context.api_version
-        end = _FLEXIBLE_END if version >= _END_FLEXIBLE_FROM else _END
-        end_at = len(frame) - end.size
+        end_at = _end_at(frame, version)
         if end_at > KNOWN_BYTES_MAX or not request.transactional_id or frame[body_at:] != encode(request, version):
             return
         keep(self._known, frame[HEAD_BYTES:end_at].tobytes(), KnownEnd(request, context))
