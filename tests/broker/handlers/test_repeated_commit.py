@@ -181,6 +181,33 @@ def test_metadata_are_read_each_time(ways):
     assert not ways.repeated
 
 
+@pytest.mark.parametrize("retention_ms", [0, 1000])
+def test_a_retention_of_its_own_is_read_each_time(ways, retention_ms):
+    for _ in range(3):
+        code(ways, 3, retention_time_ms=retention_ms)
+    assert not ways.repeated
+
+
+def test_offsets_of_a_simple_group_that_ended_begin_again(ways):
+    frame = frame_of(commit_of(ways), 9)
+    for _ in range(2):
+        ways.both_to(frame)
+    ways.advance(8 * 24 * 3_600_000)
+    assert ways.known.groups.shard_of("g").groups == {}
+    ways.both_to(frame)
+    assert ways.known.groups.shard_of("g").offsets.get("g", TOPIC, 0).offset == 5
+    assert ways.repeated == 2
+
+
+def test_offsets_are_there_after_a_crash(ways):
+    for offset in range(4):
+        code(ways, offset=offset)
+    before = ways.known.groups.shard_of("g").offsets.snapshot()
+    ways.each(lambda broker: broker.crash())
+    assert ways.known.groups.shard_of("g").offsets.snapshot() == before
+    assert ways.repeated == 3
+
+
 def test_several_partitions_are_read_each_time(ways):
     two = [OffsetCommitRequestPartition(partition_index=index, committed_offset=1) for index in (0, 1)]
     request = OffsetCommitRequest(group_id="g", topics=[OffsetCommitRequestTopic(name=TOPIC, partitions=two)])
