@@ -120,7 +120,8 @@ class RepeatedCommits(Repeated):
         known = self._known.get(frame[HEAD_BYTES:offset_at].tobytes())
         if known is None or known.head != head or known.behind != frame[offset_at + _OFFSET.size :].tobytes():
             return None
-        image = self._image(known)
+        topics = self._metadata.image
+        image = topics.topics_by_id.get(known.topic_id) if known.topic_id else topics.topics_by_name.get(known.topic)
         if image is None or known.partition >= len(image.partitions):
             return None
         groups = self._groups
@@ -151,9 +152,3 @@ class RepeatedCommits(Repeated):
         # What was understood must be all that was said, or what stands where is not known.
         if frame[body_at:] == encode(request, context.api_version):
             keep(self._known, key, KnownCommit(request, context, behind))
-
-    def _image(self, known: KnownCommit) -> TopicImage | None:
-        image = self._metadata.image
-        if known.topic_id is None:
-            return image.topics_by_name.get(known.topic)
-        return image.topics_by_id.get(known.topic_id)
