@@ -112,10 +112,10 @@ class GroupShard:
 
     def replay_again(self, repeated: RepeatedOffset, offset: int, now_ms: int, record_offset: int) -> None:
         """Take over the record of `repeated.batch`, just written, without reading it: `replay` would leave the same."""
-        group_id, _, _ = place = repeated.place
+        group_id = repeated.place[0]
         if group_id not in self.groups:
             self._classic_group_of_record(group_id)
-        self.offsets.put(place, repeated.committed(offset, now_ms, record_offset))
+        self.offsets.put(repeated.place, repeated.committed(offset, now_ms, record_offset))
 
     def _classic_group_of_record(self, group_id: str) -> ClassicGroup:
         group = self.groups.get(group_id)

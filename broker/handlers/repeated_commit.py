@@ -117,8 +117,9 @@ class RepeatedCommits(Repeated):
         offset_at = size - _BYTES_FROM_OFFSET.get(head, size)
         if not HEAD_BYTES < offset_at <= KNOWN_BYTES_MAX:
             return None
-        known = self._known.get(frame[HEAD_BYTES:offset_at].tobytes())
-        if known is None or known.head != head or known.behind != frame[offset_at + _OFFSET.size :].tobytes():
+        said = frame.tobytes()  # small: a copy costs less than views of its parts
+        known = self._known.get(said[HEAD_BYTES:offset_at])
+        if known is None or known.head != head or known.behind != said[offset_at + _OFFSET.size :]:
             return None
         topics = self._metadata.image
         image = topics.topics_by_id.get(known.topic_id) if known.topic_id else topics.topics_by_name.get(known.topic)
@@ -132,9 +133,8 @@ class RepeatedCommits(Repeated):
         if repeated is None or repeated.topic_id != image.topic_id:
             repeated = known.offset_of(image)
         connection.client_id = known.client_id
-        code = groups.commit_again(
-            hosted, known.request, repeated, _OFFSET.unpack_from(frame, offset_at)[0], known.version
-        )
+        (offset,) = _OFFSET.unpack_from(said, offset_at)
+        code = groups.commit_again(hosted, known.request, repeated, offset, known.version)
         return (known.answer(code) if code else known.accepted).frame(correlation_id)
 
     def learn(self, frame: memoryview, body_at: int, request: OffsetCommitRequest, context: RequestContext) -> None:
