@@ -17,6 +17,7 @@ from ...storage.append import AppendError
 from ..coordinators.classic_group import ClassicGroup
 from ..coordinators.group_effects import Append, Moment, Reply, append_error
 from ..coordinators.group_offsets import NO_PRODUCER_ID
+from ..coordinators.group_records import CACHED_CHARS_MAX
 from ..coordinators.group_shard import GroupShard
 from ..coordinators.group_topics import GroupTopics
 from ..coordinators.offset_commits import check_commit
@@ -24,7 +25,7 @@ from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
 from ..request import Deferred
-from .coordinator_partitions import partition_for
+from .coordinator_partitions import cached_partition, partition_for
 from .group_log import GroupLog, LoggedMarker
 from .group_waiters import GroupWaiters, client_host
 
@@ -217,10 +218,13 @@ class GroupCoordinators(MetadataListener):
 
     def hosting(self, group_id: str) -> HostedShard | None:
         """Where a group lives; None while `__consumer_offsets` is not there, or where its partition cannot be read."""
-        if not self._hosted:
+        hosted = self._hosted
+        if not hosted:
             return None
-        index = partition_for(group_id, len(self._hosted))
-        return None if index in self._unreadable else self._hosted[index]
+        # What `partition_for` does first, without its call: each request asks.
+        find = cached_partition if len(group_id) <= CACHED_CHARS_MAX else partition_for
+        index = find(group_id, len(hosted))
+        return None if index in self._unreadable else hosted[index]
 
     # Requests to the group that lives in a shard
 
@@ -340,8 +344,7 @@ class GroupCoordinators(MetadataListener):
     # Effects
 
     def _now(self) -> Moment:
-        clock = self._clock
-        return _new_tuple(Moment, (clock.monotonic_ms(), clock.now_ms()))
+        return _new_tuple(Moment, self._clock.both_ms())
 
     def _caller(self, deferred: Deferred[Any], context: RequestContext) -> Caller:
         caller = self._waiters.new_caller(context)
