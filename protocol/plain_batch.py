@@ -76,7 +76,7 @@ def wrap_plain_records(
 class PlainBatchMould:
     """Builds the batches of one record whose key and length of value stay the same, for who writes it again and again.
 
-    What `build_plain_batch` makes, for a third of its cost: all but the times, the value and the CRC is bytes already.
+    What `build_plain_batch` makes, for half of its cost: all but the times, the value and the CRC is bytes already.
     """
 
     __slots__ = ("_covered", "_head", "_length", "_middle")

@@ -303,7 +303,7 @@ class GroupCoordinators(MetadataListener):
     ) -> ErrorCode:
         """Do what `commit` does with one offset of which `repeated` has the record.
 
-        Of 11 µs it leaves 6: nothing is built but the bytes for the log and what is kept of them in memory.
+        Of 11 µs it leaves 7: nothing is built but the bytes for the log and what is kept of them in memory.
         """
         now = self._now()
         group = hosted.shard.groups.get(request.group_id)
