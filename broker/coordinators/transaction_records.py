@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...protocol.compiler import decode, encode
 from ...protocol.errors import ProtocolError
+from ...protocol.plain_batch import PlainBatchMould
 from ...protocol.primitives import uvarint
-from ...protocol.records import varint
 from ...protocol.stored.transactions import PartitionsSchema, TransactionLogKey, TransactionLogValue
 from .group_records import CACHED_CHARS_MAX
 from .transaction_metadata import NO_PRODUCER_ID, TransactionMetadata
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...protocol.primitives import Buffer
+    from ...protocol.record_batch import BatchHeader
     from .transaction_metadata import TopicPartition
 
 _PREFIX = struct.Struct(">h")
@@ -123,11 +124,11 @@ def _encoded_partitions(partitions: frozenset[TopicPartition]) -> bytes:
     return b"".join(parts)
 
 
-def usual_record(metadata: TransactionMetadata) -> bytes | None:
-    """The record of an open or ended transaction as it stands in a flexible batch of one; None for an unusual one.
+def usual_batch(metadata: TransactionMetadata, now_ms: int) -> tuple[bytearray, BatchHeader] | None:
+    """The batch of the one record of an open or ended transaction; None for an unusual one.
 
-    The bytes are those of `plain_record(*encode_record(...))`, of which a producer's transactions repeat all but ids,
-    state and times: 1 µs against 4, for three records of each transaction.
+    It is what `build_plain_batch` makes of `encode_record`, of which a producer's transactions repeat all but ids,
+    state and times: 2.2 µs against 5.8, for three records of each transaction.
     """
     name, producer_id, epoch, timeout_ms, state, partitions, started_ms, updated_ms, previous, following, _, version = (
         metadata
@@ -136,25 +137,21 @@ def usual_record(metadata: TransactionMetadata) -> bytes | None:
         return None
     if len(name) > CACHED_CHARS_MAX or len(partitions) > _USUAL_PARTITIONS_MAX:
         return None
-    pack, before, places, tags = usual_form(name, partitions, bool(version))
-    fields = before, 1, producer_id, epoch, timeout_ms, state, places, updated_ms, started_ms, tags, 0, 8, previous
-    return pack(*fields, 2, 2, version, 0) if version else pack(*fields, 0)
+    mould, pack, places = usual_form(name, partitions, version != 0)
+    fields = 1, producer_id, epoch, timeout_ms, state, places, updated_ms, started_ms
+    value = pack(*fields, 2, 0, 8, previous, 2, 2, version) if version else pack(*fields, 1, 0, 8, previous)
+    return mould.build(value, now_ms)
 
 
 @lru_cache(maxsize=2048)
 def usual_form(
     transactional_id: str, partitions: frozenset[TopicPartition], tells_version: bool
-) -> tuple[Callable[..., bytes], bytes, bytes, int]:
-    """How to pack such a record; what stands before its value; its partitions; how many tagged fields there are."""
-    key, places = _encoded_key(transactional_id), _encoded_partitions(partitions)
-    # The previous producer id, and the client's version; behind the value stands how many headers there are.
-    tail = "BBBqBBhB" if tells_version else "BBBqB"
-    value_bytes = struct.calcsize(f">hqhib{len(places)}sqq{tail}") - 1
-    # Neither attributes, nor a time or an offset of its own.
-    head = b"".join((b"\0\0\0", varint(len(key)), key, varint(value_bytes)))
-    before = varint(len(head) + value_bytes + 1) + head
-    form = struct.Struct(f">{len(before)}shqhib{len(places)}sqq{tail}")
-    return form.pack, before, places, 2 if tells_version else 1
+) -> tuple[PlainBatchMould, Callable[..., bytes], bytes]:
+    """The mould of such a batch, how to pack its value, and the partitions in it."""
+    places = _encoded_partitions(partitions)
+    # Behind the times: how many tagged fields; the previous producer id, and the client's version.
+    value = struct.Struct(f">hqhib{len(places)}sqq{'BBBqBBh' if tells_version else 'BBBq'}")
+    return PlainBatchMould(_encoded_key(transactional_id), value.size), value.pack, places
 
 
 def decode_record(key: Buffer, value: Buffer | None) -> TransactionRecord | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...protocol.plain_batch import build_plain_batch, wrap_plain_records
-from ..coordinators.transaction_records import decode_record, encode_record, usual_record
+from ...protocol.plain_batch import build_plain_batch
+from ..coordinators.transaction_records import decode_record, encode_record, usual_batch
 from ..coordinators.transaction_state import FLEXIBLE_RECORDS_SINCE
 from .coordinator_records import decoded_records
 
@@ -31,15 +31,14 @@ class TransactionLog:
 
     def append(self, records: Sequence[TransactionRecord], transaction_version: int, now_ms: int) -> None:
         """Write records as one batch. Raises AppendError."""
-        usual = None
+        built = None
         if len(records) == 1 and transaction_version >= FLEXIBLE_RECORDS_SINCE:
             metadata = records[0].metadata
-            usual = metadata and usual_record(metadata)
-        if usual:
-            batch, header = wrap_plain_records(usual, 1, now_ms, 0)
-        else:
+            built = usual_batch(metadata, now_ms) if metadata else None
+        if built is None:
             entries = [encode_record(record, transaction_version) for record in records]
-            batch, header = build_plain_batch(entries, now_ms)
+            built = build_plain_batch(entries, now_ms)
+        batch, header = built
         self.partition.append_built(batch, header, now_ms)
 
     def when_committed(self, told: Callable[[OSError | None], None]) -> None:

@@ -11,13 +11,13 @@ from ottla.broker.coordinators.transaction_records import (
     decode_record,
     encode_record,
     record_of,
+    usual_batch,
     usual_form,
-    usual_record,
 )
 from ottla.broker.coordinators.transaction_state import TransactionState
 from ottla.protocol.compiler import encode
 from ottla.protocol.errors import ProtocolError
-from ottla.protocol.plain_batch import plain_record
+from ottla.protocol.plain_batch import build_plain_batch
 from ottla.protocol.stored.transactions import PartitionsSchema, TransactionLogKey, TransactionLogValue
 
 LONGS = st.integers(-(2**63), 2**63 - 1)
@@ -89,9 +89,9 @@ def test_many_partitions_are_not_kept():
     for count in (9, 1000):
         metadata = of._replace(partitions=frozenset(("topic", index) for index in range(count)))
         assert decode_record(*encode_record(record_of(metadata), 2)).metadata == metadata
-        assert usual_record(metadata) is None
+        assert usual_batch(metadata, 1) is None
     assert usual_form.cache_info().currsize == 0
-    assert usual_record(of._replace(partitions=frozenset({("topic", 1)})))
+    assert usual_batch(of._replace(partitions=frozenset({("topic", 1)})), 1)
     assert usual_form.cache_info().currsize == 1
 
 
@@ -133,12 +133,12 @@ def is_usual(metadata):
 @given(METADATA, st.sampled_from([0, 1, 2]), st.sampled_from([-1, 7]), st.sampled_from(["", "x", "ü" * 40, "x" * 300]))
 def test_a_usual_record_is_what_all_others_are(metadata, version, following, name):
     metadata = metadata._replace(transactional_id=name, next_producer_id=following, client_transaction_version=version)
-    record = usual_record(metadata)
-    assert (record is not None) == (is_usual(metadata) and len(name) < 300 and len(metadata.partitions) <= 8)
-    assert record in (None, plain_record(*encode_record(record_of(metadata), 2)))
+    built = usual_batch(metadata, 77)
+    assert (built is not None) == (is_usual(metadata) and len(name) < 300 and len(metadata.partitions) <= 8)
+    assert built in (None, build_plain_batch([encode_record(record_of(metadata), 2)], 77))
 
 
 def test_an_empty_transaction_is_not_usual():
     began = TransactionMetadata("x", 1, state=TransactionState.EMPTY, previous_producer_id=1)
-    assert usual_record(began) is None
-    assert usual_record(began._replace(state=TransactionState.COMPLETE_COMMIT)) is not None
+    assert usual_batch(began, 1) is None
+    assert usual_batch(began._replace(state=TransactionState.COMPLETE_COMMIT), 1) is not None
