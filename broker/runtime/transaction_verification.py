@@ -91,7 +91,7 @@ def is_refused(
 ) -> bool:
     """Whether a partition must not take the one batch of a request, asked as `refused_batches` does.
 
-    Each transaction's first batch asks: 8 µs against 11.
+    Each transaction's first batch asks: 3.0 µs against 4.5.
     """
     try:
         header = read_header(records)
