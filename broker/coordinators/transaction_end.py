@@ -17,7 +17,7 @@ Kafka: `TransactionCoordinator.endTransaction`, `endTransactionWithTV1`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
 from .transaction_decision import DONE, Answer, Decision, refused, written
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .transaction_decision import Transaction
     from .transaction_metadata import TransactionMetadata
 
+# To look a member up in its enum takes 0.1 µs.
+_ONGOING: Final = TransactionState.ONGOING
 _PREPARED = {True: TransactionState.PREPARE_COMMIT, False: TransactionState.PREPARE_ABORT}
 _COMPLETE = {True: TransactionState.COMPLETE_COMMIT, False: TransactionState.COMPLETE_ABORT}
 
@@ -80,7 +82,7 @@ def _end(transaction: Transaction, producer_id: int, producer_epoch: int, is_com
         return refused(ErrorCode.PRODUCER_FENCED)
     if transaction.pending_state is not None:
         return refused(ErrorCode.CONCURRENT_TRANSACTIONS)
-    if metadata.state is TransactionState.ONGOING:
+    if metadata.state is _ONGOING:
         prepared = metadata.prepared(_PREPARED[is_commit], 0, now_ms=now_ms)
         transaction.pending_state = prepared.state
         return written(prepared)
@@ -113,7 +115,7 @@ def _end_with_new_epoch(
     if metadata.state.is_prepared:
         fits = metadata.state is _PREPARED[is_commit]
         return refused(ErrorCode.CONCURRENT_TRANSACTIONS if fits else ErrorCode.INVALID_TXN_STATE)
-    if metadata.state is not TransactionState.ONGOING:
+    if metadata.state is not _ONGOING:
         if is_repeated and metadata.state is _COMPLETE[is_commit]:
             return Decision(Answer(ErrorCode.NONE, metadata.producer_id, metadata.producer_epoch))
         if is_repeated or is_commit:

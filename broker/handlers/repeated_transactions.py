@@ -18,12 +18,13 @@ from ...protocol.messages.add_partitions_to_txn import AddPartitionsToTxnRequest
 from ...protocol.messages.end_txn import EndTxnRequest
 from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..coordinators.transaction_metadata import LAST_USABLE_EPOCH
+from ..runtime.transaction_coordinators import HostedTransactions
 from . import add_partitions_to_txn, end_txn
 from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, FixedAnswer, Repeated, keep
 
 if TYPE_CHECKING:
     from ..request import ConnectionInfo, RequestContext
-    from ..runtime.transaction_coordinators import HostedTransactions, TransactionCoordinators
+    from ..runtime.transaction_coordinators import TransactionCoordinators
     from ..services import Services
 
 # The API's key stands before the version.
@@ -49,9 +50,9 @@ _ENDED_WITH_EPOCH: Final = struct.Struct(">iixihqhx")
 def _settled(transactional_id: str, transactions: TransactionCoordinators) -> HostedTransactions | None:
     """Where it lives, if what the coordinator writes need not wait for the disk."""
     hosted = transactions.hosting(transactional_id)
-    if isinstance(hosted, ErrorCode) or not hosted.log.partition.commits_at_once:
-        return None
-    return hosted
+    if isinstance(hosted, HostedTransactions) and hosted.log.partition.commits_at_once:
+        return hosted
+    return None
 
 
 def _end_at(frame: memoryview, version: int) -> int:

@@ -207,7 +207,7 @@ class TransactionCoordinators(MetadataListener):
         if not 0 < timeout_ms <= self._settings.timeout_max_ms:
             return Answer(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
         hosted = self.hosting(transactional_id)
-        if isinstance(hosted, ErrorCode):
+        if not isinstance(hosted, HostedTransactions):
             return Answer(hosted)
         now_ms = self._clock.now_ms()
         try:
@@ -229,7 +229,7 @@ class TransactionCoordinators(MetadataListener):
         if not transactional_id:
             return ErrorCode.INVALID_REQUEST
         hosted = self.hosting(transactional_id)
-        if isinstance(hosted, ErrorCode):
+        if not isinstance(hosted, HostedTransactions):
             return hosted
         return self.add_hosted_partitions(hosted, transactional_id, producer, partitions, transaction_version)
 
@@ -259,7 +259,7 @@ class TransactionCoordinators(MetadataListener):
         if not transactional_id:
             return ErrorCode.INVALID_REQUEST
         hosted = self.hosting(transactional_id)
-        if isinstance(hosted, ErrorCode):
+        if not isinstance(hosted, HostedTransactions):
             return hosted
         return hosted.shard.verify_partition(transactional_id, producer, partition)
 
@@ -270,7 +270,7 @@ class TransactionCoordinators(MetadataListener):
         if not transactional_id:
             return Answer(ErrorCode.INVALID_REQUEST)
         hosted = self.hosting(transactional_id)
-        if isinstance(hosted, ErrorCode):
+        if not isinstance(hosted, HostedTransactions):
             return Answer(hosted)
         return self.end_hosted_transaction(hosted, transactional_id, producer, transaction_version, is_commit=is_commit)
 
