@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..protocol.errors import ProtocolError
 from ..protocol.frames import FrameSplitter, FrameTooLargeError
 from .direct_send import DIRECT_FROM_BYTES, DirectSend
-from .dispatch import response_parts
+from .dispatch import response_parts, shared_response_parts
 from .request import ConnectionInfo, Deferred
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..protocol.schema import Message
     from ..storage.file_records import FileRecords
     from .dispatch import Dispatcher, Exchange
-    from .request import RequestContext
+    from .request import RequestContext, SharedResponse
 
 logger = logging.getLogger(__name__)
 
@@ -193,9 +193,9 @@ class Connection:
             return
         self._parked = deferred
         self._parked_request = exchange.context
-        deferred.when_complete(lambda response: self._answer_parked(exchange, response))
+        deferred.when_complete(lambda response: self._answer_parked(exchange, response, deferred.shared))
 
-    def _answer_parked(self, exchange: Exchange, response: Message) -> None:
+    def _answer_parked(self, exchange: Exchange, response: Message, shared: SharedResponse[Message] | None) -> None:
         """Send a response that came late.
 
         What waits behind it is handled in a later turn of the loop: this call may come from the middle of
@@ -203,7 +203,7 @@ class Connection:
         """
         self._parked = None
         try:
-            self._send(exchange, response)
+            self._send(exchange, response, shared)
         except ProtocolError as error:
             self.close(str(error))
         self._flush()
@@ -219,9 +219,12 @@ class Connection:
         if not self._backlog and self._sending is None:
             self._resume_reading()
 
-    def _send(self, exchange: Exchange, response: Message) -> None:
+    def _send(self, exchange: Exchange, response: Message, shared: SharedResponse[Message] | None = None) -> None:
         """Queue a response; small ones leave together, large ones at once so that back-pressure is felt at once."""
-        parts, size_bytes = response_parts(exchange, response)
+        if shared is None:
+            parts, size_bytes = response_parts(exchange, response)
+        else:
+            parts, size_bytes = shared_response_parts(exchange, shared)
         self._outgoing += parts
         self._outgoing_bytes += size_bytes
         if self._outgoing_bytes >= DIRECT_FROM_BYTES:

@@ -15,6 +15,7 @@ from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.frames import LENGTH_BYTES
 from ..protocol.headers import read_request_head, response_header_version
 from ..protocol.messages.api_versions import ApiVersionsResponse
+from .direct_send import joined
 from .handlers.repeated import HEAD_BYTES
 from .request import RequestContext
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..protocol.schema import Message
     from ..storage.file_records import FileRecords
     from .api_table import Api
-    from .request import ConnectionInfo, Deferred
+    from .request import ConnectionInfo, Deferred, SharedResponse
     from .runtime.commit_barrier import CommitBarrier
     from .services import Services
 
@@ -117,6 +118,20 @@ def response_parts(exchange: Exchange, response: Message) -> tuple[list[Buffer |
     size = head.size + sum(map(len, parts))
     parts.insert(0, head.pack(size - LENGTH_BYTES, context.correlation_id))
     return parts, size
+
+
+def shared_response_parts(
+    exchange: Exchange, shared: SharedResponse[Message]
+) -> tuple[list[Buffer | FileRecords], int]:
+    """The same of a response that others get too: only the first is encoded."""
+    context, _, head = exchange
+    parts = shared.parts
+    if parts is None:
+        encoded: list[Any] = encode_parts(shared.response, context.api_version)
+        shared.parts = parts = [*joined(encoded)]
+        shared.size_bytes = sum(map(len, parts))
+    size = head.size + shared.size_bytes
+    return [head.pack(size - LENGTH_BYTES, context.correlation_id), *parts], size
 
 
 def _api_name(key: int) -> str:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..protocol.primitives import Buffer
+    from ..storage.file_records import FileRecords
+
 R = TypeVar("R")
 
 
@@ -80,13 +83,27 @@ class RequestContext:
         self.connection.close(reason)
 
 
+class SharedResponse(Generic[R]):
+    """A response that requests of one version get, however many; who sends it first keeps its bytes for the others."""
+
+    __slots__ = ("parts", "response", "size_bytes")
+
+    def __init__(self, response: R) -> None:
+        self.response = response
+        self.parts: list[Buffer | FileRecords] | None = None
+        """Its body as it is sent, once it was encoded."""
+        self.size_bytes = 0
+
+
 class Deferred(Generic[R]):
     """A response that will come later: completed once, or abandoned once when its connection closes."""
 
-    __slots__ = ("_on_complete", "on_abandon", "response")
+    __slots__ = ("_on_complete", "on_abandon", "response", "shared")
 
     def __init__(self) -> None:
         self.response: R | None = None
+        self.shared: SharedResponse[R] | None = None
+        """What the response is in, if others get it too."""
         self.on_abandon: Callable[[], None] | None = None
         self._on_complete: Callable[[R], None] | None = None
 
@@ -103,6 +120,11 @@ class Deferred(Generic[R]):
         self.on_abandon = None
         if self._on_complete is not None:
             self._on_complete(response)
+
+    def complete_shared(self, shared: SharedResponse[R]) -> None:
+        """Give a response that others get too: nobody may change it."""
+        self.shared = shared
+        self.complete(shared.response)
 
     def when_complete(self, callback: Callable[[R], None]) -> None:
         """Call back with the response: now if it is there, else when it comes."""

@@ -34,7 +34,7 @@ from ...protocol.record_batch import CorruptBatch
 from ...storage.append import OffsetOutOfRange
 from ...storage.file_records import FileRecords
 from ..coordinators.session_partitions import REPLICA
-from ..request import Deferred
+from ..request import Deferred, SharedResponse
 from ..runtime.long_poll import SettledWatch, Watch
 from ..runtime.partitions import ANY_EPOCH
 
@@ -98,13 +98,13 @@ class _Fetch:
     """One request on its way: reads its partitions, perhaps twice, and shapes the answer. A `FetchOperation`."""
 
     __slots__ = (
-        "_hints_at_leaders",
         "_is_committed",
         "_kind",
         "_max_bytes",
         "_replica_id",
         "_services",
         "_session",
+        "_version",
         "bytes_read",
         "context",
         "min_bytes",
@@ -115,7 +115,7 @@ class _Fetch:
     def __init__(self, request: FetchRequest, version: int, services: Services) -> None:
         self._services = services
         self._replica_id = _replica_id(request, version)
-        self._hints_at_leaders = version >= _FIRST_VERSION_WITH_LEADER_HINTS
+        self._version = version
         self.context = services.fetch_sessions.open(
             request,
             version,
@@ -158,17 +158,15 @@ class _Fetch:
         self.bytes_read = bytes_read
         return answers
 
-    def answer(self, cache: ReadCache) -> FetchResponse:
+    def answer(self, cache: ReadCache) -> SharedResponse[FetchResponse]:
         """Read again what was parked, and answer; or with what another one that asks for the same was answered."""
         key = self._shared_key()
-        if key is None:
-            return self.respond(self.read(cache))
-        shared = cache.answers.get(key)
+        shared = None if key is None else cache.answers.get(key)
         if shared is None:
-            response = self.respond(self.read(cache))
-            cache.answers[key] = response.responses
-            return response
-        return FetchResponse(responses=shared)
+            shared = SharedResponse(self.respond(self.read(cache)))
+            if key is not None:
+                cache.answers[key] = shared
+        return shared
 
     def _shared_key(self) -> Hashable | None:
         """All that the answer depends on, where it is one partition's and no session's."""
@@ -185,7 +183,7 @@ class _Fetch:
             wanted.last_fetched_epoch,
             self._max_bytes,
             self._kind,
-            self._hints_at_leaders,
+            self._version,
         )
 
     def respond(self, answers: list[Answer]) -> FetchResponse:
@@ -276,7 +274,7 @@ class _Fetch:
 
     def _not_served(self, wanted: CachedPartition, partition: Partition, problem: ErrorCode) -> PartitionData:
         answer = self._error(wanted, problem)
-        if self._hints_at_leaders and problem in _HINTED:
+        if self._version >= _FIRST_VERSION_WITH_LEADER_HINTS and problem in _HINTED:
             node_id = self._services.metadata.image.node_id
             answer.current_leader = LeaderIdAndEpoch(leader_id=node_id, leader_epoch=partition.leader_epoch)
         return answer

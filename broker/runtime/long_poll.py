@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from ...protocol.messages.fetch import FetchableTopicResponse, FetchResponse
+    from ...protocol.messages.fetch import FetchResponse
     from ...storage.file_records import FileRecords
     from ..clock import Clock
     from ..coordinators.session_partitions import CachedPartition, FetchSession
-    from ..request import Deferred
+    from ..request import Deferred, SharedResponse
     from .partitions import Partition
     from .timers import TimerHandle, Timers
 
@@ -43,7 +43,7 @@ class ReadCache:
     def __init__(self) -> None:
         self.records: dict[tuple[Partition, int, int, int, bool], bytes | FileRecords] = {}
         """By partition, and by the arguments of `Log.read`."""
-        self.answers: dict[Hashable, list[FetchableTopicResponse]] = {}
+        self.answers: dict[Hashable, SharedResponse[FetchResponse]] = {}
         """By all that an answer depends on. Who gets one must not change it."""
 
 
@@ -52,7 +52,7 @@ class FetchOperation(Protocol):
 
     min_bytes: int
 
-    def answer(self, cache: ReadCache) -> FetchResponse:
+    def answer(self, cache: ReadCache) -> SharedResponse[FetchResponse]:
         """Read the partitions now and shape the response."""
         ...
 
@@ -95,11 +95,13 @@ class Watch:
         parked = self.parked
         if parked is None:
             return
+        before = self.bytes_available
         if self.is_committed:
-            is_done = parked.count(self, ends.stable_offset, ends.stable_end)
+            must_answer = self.count(ends.stable_offset, ends.stable_end)
         else:
-            is_done = parked.count(self, ends.high_watermark, ends.end)
-        if is_done:
+            must_answer = self.count(ends.high_watermark, ends.end)
+        parked.bytes_available += self.bytes_available - before
+        if must_answer or parked.bytes_available >= parked.min_bytes:
             parked.complete(cache)
 
     def changed(self, cache: ReadCache) -> None:
@@ -169,7 +171,16 @@ class _PlacedWatch(Watch):
 class ParkedFetch:
     """A fetch that waits: completed once, or abandoned when its connection closes."""
 
-    __slots__ = ("_bytes_available", "_deferred", "_operation", "_purgatory", "_session", "_watches", "deadline_ms")
+    __slots__ = (
+        "_deferred",
+        "_operation",
+        "_purgatory",
+        "_session",
+        "_watches",
+        "bytes_available",
+        "deadline_ms",
+        "min_bytes",
+    )
 
     def __init__(
         self,
@@ -182,10 +193,12 @@ class ParkedFetch:
     ) -> None:
         self._purgatory = purgatory
         self._operation: FetchOperation | None = operation
-        self._deferred = deferred
+        self._deferred: Deferred[FetchResponse] | None = deferred
         self._session = session
         self._watches: list[Watch] = []
-        self._bytes_available = 0
+        self.min_bytes = operation.min_bytes
+        self.bytes_available = 0
+        """What its watches have counted together."""
         self.deadline_ms = deadline_ms
         if session is not None:
             session.waiting = self
@@ -197,7 +210,7 @@ class ParkedFetch:
         watch.parked = self
         watch.partition.watches[watch] = None
         self._watches.append(watch)
-        self._bytes_available += watch.bytes_available
+        self.bytes_available += watch.bytes_available
 
     def stand_alone(self) -> None:
         """Watch what the session has settled, which goes on or ends without this fetch."""
@@ -212,21 +225,12 @@ class ParkedFetch:
         """Whether it is neither answered nor abandoned."""
         return self._operation is not None
 
-    def count(self, watch: Watch, end_offset: int, end: tuple[int, int]) -> bool:
-        """Let one of its watches count again; say whether the fetch is to be answered."""
-        before = watch.bytes_available
-        if watch.count(end_offset, end):
-            return True
-        self._bytes_available += watch.bytes_available - before
-        operation = self._operation
-        return operation is not None and self._bytes_available >= operation.min_bytes
-
     def complete(self, cache: ReadCache) -> None:
         """Answer with what there is; harmless when that was done before."""
-        operation = self._operation
-        if operation is not None:
+        operation, deferred = self._operation, self._deferred
+        if operation is not None and deferred is not None:
             self._leave()
-            self._deferred.complete(operation.answer(cache))
+            deferred.complete_shared(operation.answer(cache))
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
@@ -234,12 +238,14 @@ class ParkedFetch:
             self._leave()
 
     def _leave(self) -> None:
-        self._operation = None
+        # What is left stays in the heap for a while: it must not hold the answer.
+        self._operation = self._deferred = None
         if self._session is not None:
             self._session.waiting = None
         for watch in self._watches:
             watch.partition.watches.pop(watch, None)
-        self._watches = []
+            watch.parked = None
+        self._watches.clear()
         self._purgatory.note_gone()
 
 
@@ -271,7 +277,7 @@ class FetchPurgatory:
         Where it is a session's, the watches of settled partitions count for it besides `watches`.
         """
         if _is_enough(watches, operation.min_bytes):
-            deferred.complete(operation.answer(ReadCache()))
+            deferred.complete_shared(operation.answer(ReadCache()))
             return
         deadline_ms = self._clock.monotonic_ms() + max_wait_ms
         parked = ParkedFetch(self, operation, deferred, watches, deadline_ms, session)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from ottla.broker.api_table import Api
 from ottla.broker.dispatch import Dispatcher
-from ottla.broker.request import Deferred, RequestContext
+from ottla.broker.request import Deferred, RequestContext, SharedResponse
 from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.server import Limits, ListenError, Server
 from ottla.protocol.api_keys import ApiKey
@@ -179,6 +179,28 @@ def test_what_comes_behind_a_parked_request_waits_for_it() -> None:
             await until(lambda: len(setup.handlers.parked) == 2)
             setup.handlers.parked[1].complete(HeartbeatResponse())
             assert await correlation_ids(reader, 5) == [1, 2, 3, 4, 5]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("group_bytes", [3, 30_000])
+def test_an_answer_that_many_get_comes_to_each_under_its_own_number(group_bytes: int) -> None:
+    async def scenario() -> None:
+        groups = [ListedGroup(group_id="g" * group_bytes, protocol_type="consumer")] * 10
+        shared = SharedResponse(ListGroupsResponse(groups=groups))
+        async with serving() as setup, contextlib.AsyncExitStack() as clients:
+            readers = []
+            for number in range(3):
+                reader, writer = await clients.enter_async_context(client(setup.port))
+                writer.write(heartbeat(number, "park"))
+                await until(lambda number=number: len(setup.handlers.parked) == number + 1)
+                readers.append(reader)
+            for parked in setup.handlers.parked:
+                parked.complete_shared(shared)  # type: ignore[arg-type]
+            body = encode(shared.response, 0)
+            assert [await read_frame(reader) for reader in readers] == [
+                struct.pack(">i", number) + body for number in range(3)
+            ]
 
     run(scenario())
 
