@@ -39,7 +39,7 @@ class DirectSend:
         """`destination` does not block; nobody else writes to it meanwhile."""
         self._socket = destination
         # The next part is last, so that a part that is sent is dropped at once.
-        self._parts = [*joined(parts)][::-1]
+        self._parts = [*_joined(parts)][::-1]
         self._sent_of_part = 0
         self._loop = loop
         self._on_done = on_done
@@ -103,7 +103,7 @@ class DirectSend:
         return sent
 
 
-def joined(parts: list[Buffer | FileRecords]) -> Iterator[Buffer | FileRecords]:
+def _joined(parts: list[Buffer | FileRecords]) -> Iterator[Buffer | FileRecords]:
     """The same bytes, with the small pieces between two large ones in one."""
     small: list[Buffer] = []
     for part in parts:

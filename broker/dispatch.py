@@ -15,7 +15,6 @@ from ..protocol.errors import ErrorCode, ProtocolError
 from ..protocol.frames import LENGTH_BYTES
 from ..protocol.headers import read_request_head, response_header_version
 from ..protocol.messages.api_versions import ApiVersionsResponse
-from .direct_send import joined
 from .handlers.repeated import HEAD_BYTES
 from .request import RequestContext
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from ..protocol.schema import Message
     from ..storage.file_records import FileRecords
     from .api_table import Api
-    from .request import ConnectionInfo, Deferred, SharedResponse
+    from .request import ConnectionInfo, Deferred
     from .runtime.commit_barrier import CommitBarrier
     from .services import Services
 
@@ -120,18 +119,10 @@ def response_parts(exchange: Exchange, response: Message) -> tuple[list[Buffer |
     return parts, size
 
 
-def shared_response_parts(
-    exchange: Exchange, shared: SharedResponse[Message]
-) -> tuple[list[Buffer | FileRecords], int]:
-    """The same of a response that others get too: only the first is encoded."""
-    context, _, head = exchange
-    parts = shared.parts
-    if parts is None:
-        encoded: list[Any] = encode_parts(shared.response, context.api_version)
-        shared.parts = parts = [*joined(encoded)]
-        shared.size_bytes = sum(map(len, parts))
-    size = head.size + shared.size_bytes
-    return [head.pack(size - LENGTH_BYTES, context.correlation_id), *parts], size
+def response_frame(exchange: Exchange, body: bytes) -> bytes:
+    """The frame of a response whose body is encoded."""
+    head = exchange.head
+    return head.pack(head.size - LENGTH_BYTES + len(body), exchange.context.correlation_id) + body
 
 
 def _api_name(key: int) -> str:

@@ -34,7 +34,8 @@ from ...protocol.record_batch import CorruptBatch
 from ...storage.append import OffsetOutOfRange
 from ...storage.file_records import FileRecords
 from ..coordinators.session_partitions import REPLICA
-from ..request import Deferred, SharedResponse
+from ..request import Deferred
+from ..runtime.fetch_shape import LOWEST_VERSION, FetchShape
 from ..runtime.long_poll import SettledWatch, Watch
 from ..runtime.partitions import ANY_EPOCH
 
@@ -104,6 +105,7 @@ class _Fetch:
         "_replica_id",
         "_services",
         "_session",
+        "_shape",
         "_version",
         "bytes_read",
         "context",
@@ -130,6 +132,7 @@ class _Fetch:
         self.min_bytes = min(request.min_bytes, self._max_bytes)
         self.bytes_read = 0
         self.must_answer = False
+        self._shape: FetchShape | None = None
         self.unreadable: list[Answer] = []
         """Partitions that do not exist."""
 
@@ -158,17 +161,25 @@ class _Fetch:
         self.bytes_read = bytes_read
         return answers
 
-    def answer(self, cache: ReadCache) -> SharedResponse[FetchResponse]:
+    def answer(self, cache: ReadCache | None, takes_body: bool) -> FetchResponse | bytes:
         """Read again what was parked, and answer; or with what another one that asks for the same was answered."""
-        key = self._shared_key()
-        shared = None if key is None else cache.answers.get(key)
+        key = None if cache is None else self._shared_key(takes_body)
+        if cache is None or key is None:
+            answers = self.read(cache)
+            return (self._body(answers) if takes_body else None) or self.respond(answers)
+        shared = cache.answers.get(key)
         if shared is None:
-            shared = SharedResponse(self.respond(self.read(cache)))
-            if key is not None:
-                cache.answers[key] = shared
-        return shared
+            answers = self.read(cache)
+            shared = (self._body(answers) if takes_body else None) or self.respond(answers).responses
+            cache.answers[key] = shared
+        return shared if isinstance(shared, bytes) else FetchResponse(responses=shared)
 
-    def _shared_key(self) -> Hashable | None:
+    def _body(self, answers: list[Answer]) -> bytes | None:
+        """The bytes of an answer that is nothing but one partition's records."""
+        shape = self._shape
+        return None if shape is None or len(answers) != 1 else shape.body(answers[0][1])
+
+    def _shared_key(self, takes_body: bool) -> Hashable | None:
         """All that the answer depends on, where it is one partition's and no session's."""
         context = self.context
         if self._session is not None or context.opens_session or len(context.partitions) != 1:
@@ -184,6 +195,7 @@ class _Fetch:
             self._max_bytes,
             self._kind,
             self._version,
+            takes_body,
         )
 
     def respond(self, answers: list[Answer]) -> FetchResponse:
@@ -204,11 +216,25 @@ class _Fetch:
                     watches.append(
                         Watch(partition, wanted.fetch_offset, wanted.max_bytes, is_committed=self._is_committed)
                     )
+                    self._shape = self._shape_of(partition, wanted)
             deferred: Deferred[FetchResponse] = Deferred()
             self._services.fetches.park(self, deferred, watches, max_wait_ms, self._session)
         except OSError:
             return None
         return deferred
+
+    def _shape_of(self, partition: Partition, wanted: CachedPartition) -> FetchShape | None:
+        """How the answer looks, if it will be nothing but this partition's records."""
+        context, version = self.context, self._version
+        if self._session is not None or context.opens_session or len(context.partitions) != 1:
+            return None
+        if version < LOWEST_VERSION:
+            return None
+        key = (version, self._is_committed)
+        shape = partition.fetch_shapes.get(key)
+        if shape is None:
+            shape = partition.fetch_shapes[key] = FetchShape(wanted, version, is_committed=self._is_committed)
+        return shape
 
     def _read_partition(
         self, wanted: CachedPartition, partition: Partition, left: int, is_first: bool, cache: ReadCache | None

@@ -19,16 +19,16 @@ Kafka: `DelayedFetch`, `DelayedOperationPurgatory`; its cases are named where th
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from ...protocol.messages.fetch import FetchResponse
+    from ...protocol.messages.fetch import FetchableTopicResponse, FetchResponse
     from ...storage.file_records import FileRecords
     from ..clock import Clock
     from ..coordinators.session_partitions import CachedPartition, FetchSession
-    from ..request import Deferred, SharedResponse
+    from ..request import Deferred
     from .partitions import Partition
     from .timers import TimerHandle, Timers
 
@@ -43,7 +43,7 @@ class ReadCache:
     def __init__(self) -> None:
         self.records: dict[tuple[Partition, int, int, int, bool], bytes | FileRecords] = {}
         """By partition, and by the arguments of `Log.read`."""
-        self.answers: dict[Hashable, SharedResponse[FetchResponse]] = {}
+        self.answers: dict[Hashable, bytes | list[FetchableTopicResponse]] = {}
         """By all that an answer depends on. Who gets one must not change it."""
 
 
@@ -52,8 +52,8 @@ class FetchOperation(Protocol):
 
     min_bytes: int
 
-    def answer(self, cache: ReadCache) -> SharedResponse[FetchResponse]:
-        """Read the partitions now and shape the response."""
+    def answer(self, cache: ReadCache | None, takes_body: bool) -> FetchResponse | bytes:
+        """Read the partitions now and shape the response; or encode it, if that is asked for and quickly done."""
         ...
 
 
@@ -90,7 +90,7 @@ class Watch:
         self.bytes_available = 0
         self.parked: ParkedFetch | None = None
 
-    def grew(self, ends: Ends, cache: ReadCache) -> None:
+    def grew(self, ends: Ends, cache: ReadCache | None) -> None:
         """The end of the partition has moved."""
         parked = self.parked
         if parked is None:
@@ -225,12 +225,12 @@ class ParkedFetch:
         """Whether it is neither answered nor abandoned."""
         return self._operation is not None
 
-    def complete(self, cache: ReadCache) -> None:
+    def complete(self, cache: ReadCache | None) -> None:
         """Answer with what there is; harmless when that was done before."""
         operation, deferred = self._operation, self._deferred
         if operation is not None and deferred is not None:
             self._leave()
-            deferred.complete_shared(operation.answer(cache))
+            _complete(deferred, operation, cache)
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
@@ -277,7 +277,7 @@ class FetchPurgatory:
         Where it is a session's, the watches of settled partitions count for it besides `watches`.
         """
         if _is_enough(watches, operation.min_bytes):
-            deferred.complete_shared(operation.answer(ReadCache()))
+            _complete(deferred, operation, None)
             return
         deadline_ms = self._clock.monotonic_ms() + max_wait_ms
         parked = ParkedFetch(self, operation, deferred, watches, deadline_ms, session)
@@ -316,6 +316,14 @@ class FetchPurgatory:
             parked.complete(cache)
 
 
+def _complete(deferred: Deferred[FetchResponse], operation: FetchOperation, cache: ReadCache | None) -> None:
+    answer = operation.answer(cache, deferred.takes_body)
+    if type(answer) is bytes:
+        deferred.complete_with_body(answer)
+    else:
+        deferred.complete(cast("FetchResponse", answer))
+
+
 def partition_grew(partition: Partition) -> None:
     """Ask the watches of a partition whose end has moved."""
     log = partition.log
@@ -329,8 +337,9 @@ def partition_grew(partition: Partition) -> None:
         complete_all(partition.watches)
         return
     ends = Ends(high_watermark, end, stable, stable_end)
-    cache = ReadCache()
-    for watch in list(partition.watches):
+    watches = list(partition.watches)
+    cache = ReadCache() if len(watches) > 1 else None
+    for watch in watches:
         watch.grew(ends, cache)
 
 

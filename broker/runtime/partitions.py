@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..metadata.image import MetadataImage
     from ..metadata.partition_image import PartitionImage, TopicImage
     from .commit_barrier import Told
+    from .fetch_shape import FetchShape
     from .long_poll import ReadCache, SettledWatch, Watch
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Partition:
     """One partition: its log, its leader epoch, and who waits for it."""
 
     __slots__ = (
+        "fetch_shapes",
         "flushed_ms",
         "index",
         "is_committed",
@@ -72,6 +74,8 @@ class Partition:
         """Of the fetches that wait, in the order in which they came."""
         self.settled: dict[SettledWatch, None] = {}
         """Of the fetch sessions that have been told everything."""
+        self.fetch_shapes: dict[tuple[int, bool], FetchShape] = {}
+        """By version, and by whether the reader waits for transactions to end."""
         log.sync.listener = self
 
     @property

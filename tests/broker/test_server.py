@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from ottla.broker.api_table import Api
 from ottla.broker.dispatch import Dispatcher
-from ottla.broker.request import Deferred, RequestContext, SharedResponse
+from ottla.broker.request import Deferred, RequestContext
 from ottla.broker.runtime.commit_barrier import CommitBarrier
 from ottla.broker.server import Limits, ListenError, Server
 from ottla.protocol.api_keys import ApiKey
@@ -183,24 +183,19 @@ def test_what_comes_behind_a_parked_request_waits_for_it() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("group_bytes", [3, 30_000])
-def test_an_answer_that_many_get_comes_to_each_under_its_own_number(group_bytes: int) -> None:
+@pytest.mark.parametrize("body_bytes", [3, 300_000])
+def test_an_answer_that_comes_encoded_is_sent_under_its_request_s_number(body_bytes: int) -> None:
     async def scenario() -> None:
-        groups = [ListedGroup(group_id="g" * group_bytes, protocol_type="consumer")] * 10
-        shared = SharedResponse(ListGroupsResponse(groups=groups))
-        async with serving() as setup, contextlib.AsyncExitStack() as clients:
-            readers = []
-            for number in range(3):
-                reader, writer = await clients.enter_async_context(client(setup.port))
-                writer.write(heartbeat(number, "park"))
-                await until(lambda number=number: len(setup.handlers.parked) == number + 1)
-                readers.append(reader)
-            for parked in setup.handlers.parked:
-                parked.complete_shared(shared)  # type: ignore[arg-type]
-            body = encode(shared.response, 0)
-            assert [await read_frame(reader) for reader in readers] == [
-                struct.pack(">i", number) + body for number in range(3)
-            ]
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(7, "park") + heartbeat(8))
+            await until(lambda: setup.handlers.parked)
+            (parked,) = setup.handlers.parked
+            assert parked.takes_body
+            parked.complete_with_body(bytes(body_bytes))
+            assert await read_frame(reader) == struct.pack(">i", 7) + bytes(body_bytes)
+            assert await correlation_ids(reader, 1) == [8]
+            with pytest.raises(RuntimeError, match="twice"):
+                parked.complete_with_body(b"")
 
     run(scenario())
 

@@ -183,8 +183,8 @@ def test_an_answer_is_shared_only_by_those_who_asked_for_the_same(broker):
     assert arrived(waiting[0], 12).responses[0].topic == "t"
     assert arrived(waiting[5], 12).responses[0].partitions[0].aborted_transactions == []
     assert told(waiting[6]) == [(0, ErrorCode.FENCED_LEADER_EPOCH, 0)]
-    assert waiting[0].shared is waiting[1].shared
-    assert len({id(fetch.shared) for fetch in waiting}) == len(waiting) - 1
+    assert waiting[0].response is not waiting[1].response
+    assert waiting[0].response.responses is waiting[1].response.responses
 
 
 def test_only_a_few_timers_stand_for_thousands(broker):
