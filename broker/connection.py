@@ -109,8 +109,9 @@ class Connection:
             self._hung_up()
             return
         self._received_s = self._now_s()
+        whole = splitter.whole(count)
         try:
-            for frame in splitter.frames(count):
+            for frame in splitter.frames(count) if whole is None else (whole,):
                 if self._parked or self._sending or self._backlog or self._closing:
                     self._keep(frame)
                 else:

@@ -301,9 +301,9 @@ class Partitions(MetadataListener):
         partitions = self._by_name.get(topic)
         return None if partitions is None else partitions.get(index)
 
-    def get_by_id(self, topic_id: bytes, index: int) -> Partition | None:
-        """A partition by its topic's id, or None."""
-        partitions = self._by_id.get(topic_id)
+    def find(self, topic: str, topic_id: bytes, index: int, *, by_id: bool) -> Partition | None:
+        """A partition by whichever of the two a request names its topic with, or None."""
+        partitions = self._by_id.get(topic_id) if by_id else self._by_name.get(topic)
         return None if partitions is None else partitions.get(index)
 
     def topic_name(self, topic_id: bytes) -> str | None:
