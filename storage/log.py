@@ -15,14 +15,13 @@ from zlib import crc32
 
 from ..protocol.errors import ErrorCode
 from ..protocol.record_batch import LOG_APPEND_TIME_BIT, LOG_OVERHEAD_BYTES, PLACE, CorruptBatch, read_header
+from . import segment_removal
 from .append import Appended, AppendError, AppendOrigin, OffsetOutOfRange
-from .cleaned_segment import SegmentSource, swap_in
 from .log_segments import LogSegments
 from .log_sync import LogSync
 from .log_validator import check_batch, client_batch, ordinary_batch, stamp_now, validate_records
 from .producer_replay import end_txn_marker, index_completed, replay_producers
 from .released_files import ReleasedFiles
-from .retention import breached_segments
 from .segment import Segment
 
 if TYPE_CHECKING:
@@ -488,65 +487,14 @@ class Log:
 
         Their files are renamed and later, by `released_files`, removed in the background. Raises OSError.
         """
-        count = breached_segments(
-            self._segments.to_list(),
-            self.config,
-            log_start_offset=self.log_start_offset,
-            log_end_offset=self.log_end_offset,
-            high_watermark=self._high_watermark,
-            now_ms=now_ms,
-        )
-        if not count:
-            return 0
-        if count == len(self._segments):
-            self.roll(now_ms)
-        self._release_segments(count, now_ms + self.config.file_delete_delay_ms)
-        self.advance_log_start_offset(self._segments.first.base_offset)
-        return count
-
-    def _release_segments(self, count: int, due_ms: int) -> None:
-        paths = []
-        for segment in self._segments.take_first(count):
-            self.size_bytes -= segment.size
-            self.sync.segment_released(segment)
-            segment.log.close()
-            paths += segment.paths
-            snapshot = self.snapshots.release(segment.base_offset)
-            if snapshot is not None:
-                paths.append(snapshot)
-        self.released_files.release(paths, due_ms)
+        return segment_removal.apply_retention(self, self._segments, now_ms)
 
     def replace_segments(self, cleaned: CleanedSegment, truncations: int, now_ms: int) -> bool:
         """Put a cleaned segment into the place of those it was made from, if these are still what they were.
 
-        Says whether they are; if not, the cleaned files are removed. Kafka: `UnifiedLog.replaceSegments`. Raises
-        OSError; the log is not to be used then.
+        Says whether they are; if not, the cleaned files are removed. Raises OSError; the log is not to be used then.
         """
-        files = self._environment.files
-        old = self._segments.at(cleaned.base_offset, len(cleaned.sources))
-        found = tuple(SegmentSource(segment.stem, segment.base_offset, segment.size) for segment in old)
-        if found != cleaned.sources or truncations != self.truncations or self.active in old:
-            cleaned.discard(files)
-            return False
-        for segment in old:
-            segment.log.close()
-        released = [self.snapshots.release(segment.base_offset) for segment in old[1:]]
-        deleted = swap_in(files, cleaned, [path for path in released if path is not None])
-        self.released_files.add_synced(self.directory, deleted, now_ms + self.config.file_delete_delay_ms)
-        self._segments.replace(old, self._found_segment(cleaned, now_ms))
-        self.size_bytes += cleaned.size_bytes - sum(segment.size for segment in old)
-        return True
-
-    def _found_segment(self, cleaned: CleanedSegment, now_ms: int) -> Segment:
-        return Segment(
-            self.directory,
-            cleaned.base_offset,
-            index_interval_bytes=self.config.index_interval_bytes,
-            files=self._environment.files,
-            descriptors=self._environment.descriptors,
-            created_ms=now_ms,
-            size=cleaned.size_bytes,
-        )
+        return segment_removal.replace_segments(self, self._segments, cleaned, truncations, self._environment, now_ms)
 
     def expire_producers(self, now_ms: int) -> int:
         """Forget producers that were silent for producer.id.expiration.ms; return how many."""
