@@ -66,7 +66,7 @@ bench-states: $(VENV)/.dev  ## print what a thousand fresh brokers in one proces
 bench-hot: $(VENV)/.dev  ## print what one call of each hot function costs
 	$(BIN)/python -m compat.bench.hot_functions $(ARGS)
 
-bench-compare: $(VENV)/.dev  ## compare with Apache Kafka, and with kfake where KFAKE names its binary
+bench-compare: $(VENV)/.dev  ## compare with Apache Kafka, and with kfake where KFAKE names its binary; say what holds what is not met
 	$(BIN)/python -m compat.bench.compare $(ARGS)
 
 clean:           ## remove the environment and caches, never the data

@@ -4,12 +4,12 @@
     python -m compat.bench.compare --quick                 fewer and smaller rows, one round
     python -m compat.bench.compare --rows produce,latency  some subjects
     python -m compat.bench.compare --only "acks 1"         rows with this in their name
-    python -m compat.bench.compare --only "acks 1" --profile FILE    what Ottla does meanwhile: read FILE.txt
+    python -m compat.bench.compare --only "acks 1" --profile         what Ottla takes its CPU time for meanwhile
 
 Apache Kafka takes part where there is Java, kfake where the variable KFAKE names its binary; ottla-uvloop, where it is
 named in `--brokers` and uvloop can be imported. Prints one table (the median of each broker, Ottla's part of the
-others, what that may be at most), what is not met and by how much, and writes `results.json` and pictures. README.md
-beside this file says how to read them.
+others, what that may be at most), what is not met, by how much and what holds it, and writes `results.json` and
+pictures. README.md beside this file says how to read them.
 """
 
 from __future__ import annotations
@@ -30,12 +30,17 @@ from .broker_process import progress
 from .comparison import opponents, profiles, python_build
 from .comparison.results import Results
 from .comparison.runner import Runner
-from .comparison.table import summary, table
+from .comparison.sampling import Sampling
+from .comparison.table import holders, summary, table
 from .comparison.verdicts import unmet
 from .comparison.workloads import catalogue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .comparison.opponents import MeasuredBroker
+    from .comparison.verdicts import Verdict
+    from .comparison.workload import Workload
 
 QUICK_ROUNDS, ROUNDS = 1, 3
 QUICK_WARM_UP_S, WARM_UP_S = 4.0, 25.0
@@ -48,14 +53,30 @@ def main() -> int:
     if not rows:
         sys.exit(f"no row has {options.only!r} in its name")
     signal.signal(signal.SIGTERM, _stop)
+    sampling = Sampling(options.where, options.output / "stacks", progress)
     if options.profile:
-        options.profile.parent.mkdir(parents=True, exist_ok=True)
+        return _profile(sampling, rows)
+    results = Results(_about(options))
+    is_complete = _run(rows, results, options)
+    verdicts = results.verdicts()
+    _print_found(results, verdicts, options.rounds)
+    results.write(options.output)
+    if options.reasons and is_complete:
+        _find_reasons(results, sampling)
+        print(holders(verdicts, results.profiles))
+        results.write(options.output)
+    progress(f"{options.output / 'results.json'} and pictures are written")
+    failed = [row for row in results.rows if "ottla" in row.failures]
+    return 1 if unmet(verdicts) or failed else 0
+
+
+def _run(rows: Sequence[Workload], results: Results, options: argparse.Namespace) -> bool:
+    """Measure; False when somebody stopped it."""
     home = Path(tempfile.mkdtemp(prefix="ottla-compare-", dir=options.where))
     brokers: list[MeasuredBroker] = []
-    results = Results(_about(options))
     try:
         for kind in _present(options.brokers):
-            broker, start_s = opponents.started(kind, home / kind, options.profile)
+            broker, start_s = opponents.started(kind, home / kind)
             brokers.append(broker)
             progress(f"{kind} answers after {start_s:.2f} s")
         runner = Runner([broker.target for broker in brokers], results, options.rounds, progress)
@@ -64,11 +85,30 @@ def main() -> int:
         runner.run(rows)
     except KeyboardInterrupt:
         progress("stopped; what was measured is shown")
+        return False
     finally:
         for broker in brokers:
             broker.stop()
         shutil.rmtree(home, ignore_errors=True)
-    return _report(results, options)
+    return True
+
+
+def _profile(sampling: Sampling, rows: Sequence[Workload]) -> int:
+    """Show what Ottla does in each row, and compare nothing."""
+    wanted = {row.name: row for row in rows if row.is_of_cpu}
+    count = 0
+    for _, profile in sampling.run(wanted):
+        print(profiles.readable(profile), end="\n\n")
+        count += 1
+    return 0 if count == len(wanted) else 1
+
+
+def _find_reasons(results: Results, sampling: Sampling) -> None:
+    try:
+        for name, profile in sampling.run(results.unmet_work()):
+            results.profiles[name] = profile
+    except KeyboardInterrupt:
+        progress("stopped; what was found is shown")
 
 
 def _stop(number: int, frame: object) -> None:
@@ -93,14 +133,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--warm-up-s", type=float, help=f"work before the first row ({WARM_UP_S:.0f} s a broker)")
     parser.add_argument("--output", type=Path, default=Path(".bench"), help="where results and pictures go (.bench)")
     parser.add_argument("--in", dest="where", type=Path, help="where the brokers keep their data during the run")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="run Ottla alone under cProfile; see FILE.txt")
+    parser.add_argument("--profile", action="store_true", help="compare nothing; print what Ottla does in each row")
+    parser.add_argument(
+        "--reasons",
+        action=argparse.BooleanOptionalAction,
+        help="find what holds the rows that are not met (yes; quick no)",
+    )
     options = parser.parse_args()
-    if options.profile:
-        options.brokers, options.warm_up_s = ["ottla"], 0.0
     if options.rounds is None:
         options.rounds = QUICK_ROUNDS if options.quick else ROUNDS
     if options.warm_up_s is None:
         options.warm_up_s = QUICK_WARM_UP_S if options.quick else WARM_UP_S
+    if options.reasons is None:
+        options.reasons = not options.quick
     return options
 
 
@@ -147,24 +192,12 @@ def _head(results: Results) -> list[str]:
     return [*head, warning] if warning else head
 
 
-def _report(results: Results, options: argparse.Namespace) -> int:
-    verdicts = results.verdicts()
+def _print_found(results: Results, verdicts: Sequence[Verdict], rounds: int) -> None:
     print(*_head(results), table(verdicts), sep="\n")
     for row in results.rows:
         for broker, reason in row.failures.items():
             print(f"{row.workload.name}: {broker} could not be measured: {reason}")
-    failed = [row for row in results.rows if "ottla" in row.failures]
-    print(f"\nBy the medians of {options.rounds} rounds", summary(verdicts), sep="\n")
-    results.write(options.output)
-    progress(f"{options.output / 'results.json'} and pictures are written")
-    if options.profile:
-        _write_profile(results, options.profile)
-    return 1 if unmet(verdicts) or failed else 0
-
-
-def _write_profile(results: Results, profile: Path) -> None:
-    readable = profiles.write_readable(profile, [row.workload.name for row in results.rows])
-    progress(f"{readable} is written" if readable else "nothing that was measured can be profiled")
+    print(f"\nBy the medians of {rounds} rounds", summary(verdicts), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,17 +7,21 @@ The figures are those of `results.json`; nothing is measured here.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .comparison.table import number, summary
-from .comparison.verdicts import ITSELF, OTHERS, Verdict, limit_counts
+from .comparison.profiles import from_json, what_holds
+from .comparison.table import broken_limits, number, summary
+from .comparison.verdicts import ITSELF, OTHERS, Verdict, limit_counts, unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from .comparison.profiles import Profile
 
 HOME: Final = Path(__file__).parent
 README: Final = HOME.parents[1] / "README.md"
@@ -25,6 +29,10 @@ PICTURES: Final = HOME / "pictures"
 BEGIN: Final = "<!-- of a run of `make bench-compare`; `python -m compat.bench.report` writes it -->"
 END: Final = "<!-- end of the figures -->"
 _BROKERS: Final = ("ottla", *OTHERS)
+_HOW_IT_IS_FOUND: Final = (
+    "Ottla alone in each of these rows, looked at in each tick of its CPU time. The parts have their own time in "
+    "Python, and the kernel what they ask of it. [README.md](README.md#what-holds-a-row) says how to see a row."
+)
 
 
 class _Shown(NamedTuple):
@@ -70,12 +78,15 @@ def main() -> None:
     names = sorted(path.name for path in run.glob("*.svg"))
     for name in names:
         shutil.copy(run / name, PICTURES / name)
-    (HOME / "REPORT.md").write_text("\n".join(report(found["about"], verdicts, names)) + "\n")
+    profiles = {row: from_json(profile) for row, profile in found.get("profiles", {}).items()}
+    (HOME / "REPORT.md").write_text("\n".join(report(found["about"], verdicts, profiles, names)) + "\n")
     README.write_text(with_block(README.read_text(), readme_block(found["about"], verdicts)))
 
 
-def report(about: dict[str, Any], verdicts: Sequence[Verdict], pictures: Sequence[str]) -> list[str]:
-    """Every figure that has a limit, what is not met, and the pictures."""
+def report(
+    about: dict[str, Any], verdicts: Sequence[Verdict], profiles: Mapping[str, Profile], pictures: Sequence[str]
+) -> list[str]:
+    """Every figure that has a limit, what is not met and what holds it, and the pictures."""
     met, asked = limit_counts(verdicts)
     return [
         "# What the comparison measured",
@@ -88,7 +99,41 @@ def report(about: dict[str, Any], verdicts: Sequence[Verdict], pictures: Sequenc
         summary(verdicts),
         "```",
         "",
+        *_holders(verdicts, profiles),
         *(f"![{Path(name).stem}](pictures/{name})\n" for name in pictures),
+    ]
+
+
+def _holders(verdicts: Sequence[Verdict], profiles: Mapping[str, Profile]) -> list[str]:
+    """What Ottla does in each row that is not met; the functions fold out."""
+    names = dict.fromkeys(verdict.row for verdict in unmet(verdicts) if verdict.row in profiles)
+    if not names:
+        return []
+    return [
+        "## What holds what is not met",
+        "",
+        _HOW_IT_IS_FOUND,
+        "",
+        *itertools.chain.from_iterable(_holder(verdicts, name, profiles[name]) for name in names),
+    ]
+
+
+def _holder(verdicts: Sequence[Verdict], name: str, profile: Profile) -> list[str]:
+    broken = [
+        f"{figure} {ottla}, where {allowed} is allowed ({limit}), {over}"
+        for _, figure, ottla, allowed, over, limit in broken_limits(each for each in verdicts if each.row == name)
+    ]
+    run = "" if profile.row == name else f" Seen in: {profile.row}."
+    return [
+        f"**{name}**: {'; '.join(broken)}.{run}",
+        f"<details><summary>{what_holds(profile)}</summary>",
+        "",
+        "| own time | in the kernel | line | function |",
+        "| ---: | ---: | --- | --- |",
+        *(f"| {each.share:.1%} | {each.kernel:.1%} | `{each.place}` | `{each.name}` |" for each in profile.functions),
+        "",
+        "</details>",
+        "",
     ]
 
 

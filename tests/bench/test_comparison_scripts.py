@@ -31,16 +31,18 @@ def test_ottla_alone_is_measured_and_nothing_is_judged(tmp_path):
 
 
 def test_one_row_is_profiled_and_no_more_of_the_broker_than_that(tmp_path):
-    few = ["--quick", "--rounds", "1", "--in", tmp_path, "--output", tmp_path / "out"]
-    done = run("compare", *few, "--only", "HEARTBEAT", "--profile", tmp_path / "out" / "profile")
+    done = run("compare", "--quick", "--in", tmp_path, "--output", tmp_path / "out", "--only", "HEARTBEAT", "--profile")
     assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert [each["name"] for each in results["rows"]] == ["heartbeat"]
-    text = (tmp_path / "out" / "profile.txt").read_text()
-    assert "    heartbeat\n" in text
-    assert "heartbeat.py" in text
+    name, parts, _, *functions = done.stdout.strip().splitlines()
+    assert name == "heartbeat"
+    assert "kernel" in parts
+    assert "connections" in parts
+    assert any("broker/connection.py:" in line for line in functions)
+    stacks = (tmp_path / "out" / "stacks" / "bench-heartbeat.txt").read_text()
+    assert "repeated_heartbeat.py" in stacks
     # The member joins before what is measured begins.
-    assert "join_group.py" not in text
+    assert "join_group.py" not in stacks
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_rows_that_no_name_has_are_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compat.bench import report
+from compat.bench.comparison.profiles import Function, Profile
 from compat.bench.comparison.verdicts import ITSELF, Verdict
 from compat.bench.comparison.workloads import catalogue
 
@@ -23,12 +24,32 @@ TOLD = Verdict("heartbeat", "p50 ms", {"ottla": 1.0}, {}, {}, met=None, subject=
 
 
 def test_the_report_has_what_is_judged_and_marks_what_is_not_met():
-    lines = report.report(ABOUT, [HEARTBEAT, TOLD, GROWTH], ["memory.svg"])
+    lines = report.report(ABOUT, [HEARTBEAT, TOLD, GROWTH], {}, ["memory.svg"])
     assert "| heartbeat | CPU us/request | 10.0 | 40.0 | 8.00 | 0.25 | **1.25** (1) |" in lines
     assert "| lag: growth | CPU | 2.00 |  |  | **2.00** (1.5) |  |" in lines
     assert not any("p50" in line for line in lines if line.startswith("|"))
     assert any("1 of 3 limits are met" in line for line in lines)
     assert "![memory](pictures/memory.svg)\n" in lines
+
+
+def test_the_report_says_what_holds_each_row_that_is_not_met():
+    functions = [Function("Connection._flush", "broker/connection.py:241", 0.25, 0.2)]
+    parts = {"kernel": 0.6, "connections": 0.4}
+    profiles = {
+        row: Profile(run, {"CPU us/request": 9.5}, 400, parts, functions)
+        for row, run in (("heartbeat", "heartbeat"), ("lag: growth", "a lag of 1000 MB"), ("commit", "commit"))
+    }
+    lines = report.report(ABOUT, [HEARTBEAT, TOLD, GROWTH], profiles, [])
+    assert "**heartbeat**: CPU us/request 10.0, where 8.00 is allowed (1 of kfake's 8.00), 1.25x." in lines
+    assert "**lag: growth**: CPU 2.00, where 1.50 is allowed (flat), 1.33x. Seen in: a lag of 1000 MB." in lines
+    held = "<details><summary>kernel 60%, connections 40%; CPU us/request 9.5; 400 samples</summary>"
+    assert lines.count(held) == 2
+    assert "| 25.0% | 20.0% | `broker/connection.py:241` | `Connection._flush` |" in lines
+    assert not any("commit" in line for line in lines)
+
+
+def test_the_report_of_a_run_without_profiles_does_not_speak_of_them():
+    assert not any("What holds" in line for line in report.report(ABOUT, [HEARTBEAT], {}, []))
 
 
 def test_the_readme_shows_some_rows():

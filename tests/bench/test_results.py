@@ -10,9 +10,11 @@ from typing import ClassVar
 import pytest
 
 from compat.bench.comparison.pictures import Axis, bars, lines
+from compat.bench.comparison.profiles import profile_of
 from compat.bench.comparison.results import Results, Row
-from compat.bench.comparison.table import number, summary, table
+from compat.bench.comparison.table import holders, number, summary, table
 from compat.bench.comparison.workload import Limit, Sample, Series, Workload
+from compat.bench.comparison.workloads.start_and_memory import AfterTheRuns
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,46 @@ def test_the_summary_of_a_run_that_met_everything_is_short():
     figures = {"ottla": [{"cpu": 1.0}], "kafka": [{"cpu": 8.0}]}
     found = Results({}, [row("produce", figures, {"cpu": Limit(kafka=0.5, kfake=0.8)})])
     assert summary(found.verdicts()) == "1 of 1 limits are met\n  nothing: 1 of 1"
+
+
+def test_what_is_not_met_is_looked_at_and_of_a_growth_its_largest_point():
+    found = results()
+    limits = {"cpu": Limit(kafka=0.5)}
+    for name, ottla in (("not met", 9.0), ("met", 1.0)):
+        found.rows.append(row(name, {"ottla": [{"cpu": ottla}], "kafka": [{"cpu": 8.0}]}, limits))
+    work = found.unmet_work()
+    assert {name: workload.name for name, workload in work.items()} == {
+        "not met": "not met",
+        "growth: idle partitions, 0 to 1000": "beside 1000",
+    }
+
+
+def test_memory_is_not_looked_for_in_cpu_time():
+    found = Results({})
+    for at, resident_mb in ((0, 10.0), (1000, 90.0)):
+        series = (Series("lag", "MB", at, "resident MB", is_level=True),)
+        found.rows.append(row(f"lag {at}", {"ottla": [{"resident MB": resident_mb}]}, series=series))
+    after = Row(AfterTheRuns("after the runs", {"resident MB": Limit(kafka=0.1)}))
+    for broker in ("ottla", "kafka"):
+        after.samples[broker] = [Sample({"resident MB": 90.0})]
+    found.rows.append(after)
+    assert [verdict.met for verdict in found.verdicts()] == [None, None, False, False]
+    assert not found.unmet_work()
+
+
+def test_below_the_summary_stands_what_holds_each_row():
+    figures = {"ottla": [{"cpu": 9.0}], "kafka": [{"cpu": 8.0}]}
+    found = Results({}, [row("slow", figures, {"cpu": Limit(kafka=0.5)})])
+    verdicts = found.verdicts()
+    assert holders(verdicts, {}) == ""
+    stacks = {("storage/log.py:7 Log.append", "[kernel]"): 3000, ("asyncio/events.py:80 Handle._run",): 1000}
+    found.profiles["slow"] = profile_of("slow", {"CPU us/message": 9.0}, stacks)
+    assert holders(verdicts, found.profiles).splitlines()[-3:] == [
+        "  slow",
+        "      kernel 75%, event loop 25%; CPU us/message 9; 40 samples",
+        "      Log.append (storage/log.py:7) 75%, Handle._run (asyncio/events.py:80) 25%",
+    ]
+    assert found._as_json()["profiles"]["slow"]["parts"] == {"kernel": 0.75, "event loop": 0.25}
 
 
 def test_growth_is_the_median_of_what_each_round_grew():

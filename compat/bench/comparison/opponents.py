@@ -43,7 +43,7 @@ class MeasuredBroker(BrokerProcess):
     begun: float
 
     profile: Path | None = None
-    """Where it writes at the end what its loop's thread did while it was measured, if it runs under a profiler."""
+    """Where it writes at the end what its loop's thread did while it was measured, if it is sampled."""
 
     def _begin(self, command: Sequence[str], *, is_heard: bool = False) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import pictures
-from .verdicts import Verdict, as_json, judge, judge_flat, medians
+from . import pictures, profiles
+from .verdicts import Verdict, as_json, judge, judge_flat, medians, unmet
 from .wire import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from .profiles import Profile
     from .workload import Sample, Series, Workload
 
 _PARTS = (*(at / 100 for at in range(0, 100, 2)), 0.99, 0.995, 0.999)
@@ -83,6 +84,8 @@ class Results:
     rows: list[Row] = field(default_factory=list)
     memory_mb: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
     """Each broker's resident memory over the seconds of the run."""
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    """What Ottla does in the rows that are not met."""
 
     def verdicts(self) -> list[Verdict]:
         """All rows, then what must stay flat."""
@@ -91,6 +94,19 @@ class Results:
             verdict = judge_flat(growth.series, growth.points)
             found.append(verdict._replace(subject=growth.subject))
         return found
+
+    def unmet_work(self) -> dict[str, Workload]:
+        """By the name of each row that is not met the work whose profile shows why; of a growth its largest point."""
+        names = {verdict.row for verdict in unmet(self.verdicts())}
+        work = {row.workload.name: row.workload for row in self.rows if row.workload.is_of_cpu}
+        for growth in self._growths():
+            if not growth.series.is_level:
+                work[judge_flat(growth.series, growth.points).row] = self._largest(growth.series.name)
+        return {name: workload for name, workload in work.items() if name in names}
+
+    def _largest(self, series: str) -> Workload:
+        points = [(each.at, row.workload) for row in self.rows for each in row.workload.series if each.name == series]
+        return max(points, key=lambda point: point[0])[1]
 
     def _growths(self) -> list[Growth]:
         found: dict[str, Growth] = {}
@@ -121,7 +137,13 @@ class Results:
             for row in self.rows
         ]
         verdicts = [as_json(verdict) for verdict in self.verdicts()]
-        return {"about": self.about, "rows": rows, "verdicts": verdicts, "memory_mb": self.memory_mb}
+        return {
+            "about": self.about,
+            "rows": rows,
+            "verdicts": verdicts,
+            "profiles": {name: profiles.as_json(profile) for name, profile in self.profiles.items()},
+            "memory_mb": self.memory_mb,
+        }
 
     def _pictures(self) -> dict[str, str]:
         found = {}

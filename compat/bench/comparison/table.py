@@ -1,6 +1,6 @@
 """The verdicts as plain text: each broker's figure, Ottla's part of it, what that may be at most, met or by whose not.
 
-Below it, what is not met alone, by how much.
+Below it, what is not met alone, by how much, and what holds it.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from .verdicts import ITSELF, OTHERS, limit_counts
+from .profiles import dearest, what_holds
+from .verdicts import ITSELF, OTHERS, limit_counts, unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from .profiles import Profile
     from .verdicts import Verdict
 
+_DEAREST = 3
 _OTTLA, _SOMETIMES = "ottla", "ottla-uvloop"
 
 
@@ -72,7 +75,7 @@ def summary(verdicts: Iterable[Verdict]) -> str:
         met, asked = limit_counts(of_subject)
         if asked:
             pieces.append(f"  {subject}: {met} of {asked}")
-        rows += [(subject, *cells) for cells in _broken_limits(of_subject)]
+        rows += [(subject, *cells) for cells in broken_limits(of_subject)]
     if len(rows) > 1:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         pieces += ["", "Not met, by how many times what is allowed:", *(_broken_line(row, widths) for row in rows)]
@@ -84,7 +87,8 @@ def _first_places(verdicts: Sequence[Verdict]) -> dict[str, int]:
     return {subject: at for at, subject in enumerate(dict.fromkeys(verdict.subject for verdict in verdicts))}
 
 
-def _broken_limits(verdicts: Iterable[Verdict]) -> list[Sequence[str]]:
+def broken_limits(verdicts: Iterable[Verdict]) -> list[Sequence[str]]:
+    """Row, figure, what Ottla takes, what is allowed, how many times that it takes, and the limit; the worst first."""
     found: list[tuple[float, Sequence[str]]] = []
     for verdict in verdicts:
         for other, part in verdict.broken.items():
@@ -95,6 +99,17 @@ def _broken_limits(verdicts: Iterable[Verdict]) -> list[Sequence[str]]:
             found.append((part / most, (*cells, f"{part / most:.2f}x", what)))
     found.sort(key=lambda each: -each[0])
     return [cells for _, cells in found]
+
+
+def holders(verdicts: Iterable[Verdict], found: Mapping[str, Profile]) -> str:
+    """For each row that is not met what its profile says, in two lines; nothing where there is no profile."""
+    lines = []
+    for name in dict.fromkeys(verdict.row for verdict in unmet(verdicts)):
+        profile = found.get(name)
+        if profile is not None:
+            run = "" if profile.row == name else f" (of {profile.row})"
+            lines += [f"  {name}{run}", f"      {what_holds(profile)}", f"      {dearest(profile, _DEAREST)}"]
+    return "\n".join(["", "What holds them, Ottla alone, by samples of its CPU time:", *lines]) if lines else ""
 
 
 def _broken_line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _WARM_UP_PART = 4
 BEGIN_PROFILE, PAUSE_PROFILE = signal.SIGUSR1, signal.SIGUSR2
-"""What a broker is told that runs under a profiler: that what is measured begins, and that it is over."""
+"""What a broker is told that is sampled: that what is measured begins, and that it is over."""
+OFF_BEAT = 0.97
+"""Makes a rate one that no kernel counts its time by."""
 
 
 class NotDone(Exception):
@@ -125,6 +127,8 @@ class Workload:
     subject: ClassVar[str]
     sized_by: ClassVar[str | None] = None
     """The field that says how much a round does."""
+    is_of_cpu: ClassVar[bool] = True
+    """Whether what the broker takes its CPU time for says something of it."""
     name: str
     limits: Mapping[str, Limit] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
@@ -149,6 +153,14 @@ class Workload:
         size = getattr(self, self.sized_by)
         less = max(1, size // _WARM_UP_PART) if isinstance(size, int) else size / _WARM_UP_PART
         return replace(self, **{self.sized_by: less})
+
+    def to_be_sampled(self) -> Workload:
+        """What is run where a sampler looks for what the broker does: the same, in portions that it sees enough of.
+
+        The kernel has samples taken in a beat of its own, of some milliseconds. What comes by the clock must not come
+        in that beat, or it is always met at the same point, or never.
+        """
+        return self
 
     def prepare(self, target: Target) -> None:
         """Make what the rounds share."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from .. import topics, wire
-from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
+from ..workload import OFF_BEAT, Limit, NotDone, Sample, Stopwatch, Target, Workload
 
 _PARTITIONS = 6
 _LATE_MAX_S = 1.0
@@ -21,6 +21,9 @@ class ManyProducers(Workload):
     producers: int = 2000
     seconds: float = 6
     batch_records: int = 10
+
+    def to_be_sampled(self) -> ManyProducers:
+        return replace(self, producers=int(self.producers * OFF_BEAT))
 
     def prepare(self, target: Target) -> None:
         topics.create(target, self.topic, partitions=_PARTITIONS)

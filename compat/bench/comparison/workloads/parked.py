@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from .. import topics, wire
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _MAX_WAIT_MS = 120_000
 _REST_PART, _REST_TIMEOUT_S = 0.1, 30
 _RECEIVE_BYTES = 1 << 16
+_SAMPLED_FETCHES = 20_000
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class ParkedFetches(Workload):
     sized_by: ClassVar[str] = "wakes"
     fetches: int = 1000
     wakes: int = 10
+
+    def to_be_sampled(self) -> ParkedFetches:
+        return replace(self, wakes=max(self.wakes, _SAMPLED_FETCHES // self.fetches))
 
     def prepare(self, target: Target) -> None:
         topics.create(target, self.topic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from confluent_kafka import Producer
@@ -24,6 +24,7 @@ _CHUNK_RECORDS = 500
 _FLUSH_TIMEOUT_S = 120
 _WARM_UP_PART = 10
 _STATISTICS_EVERY_S = 0.2
+_SAMPLED_TIMES = 4
 _SEQUENCE_POSITION = HEADER.size - 8
 _SEQUENCE = struct.Struct(">i")
 _CRC = struct.Struct(">I")
@@ -46,6 +47,9 @@ class ProduceBatches(Workload):
         """How many a round writes: whole chunks for every partition."""
         lap = _CHUNK_RECORDS * self.partitions
         return max(1, round(self.megabytes * 1e6 / self.record_bytes / lap)) * lap
+
+    def to_be_sampled(self) -> ProduceBatches:
+        return replace(self, megabytes=self.megabytes * _SAMPLED_TIMES)
 
     def prepare(self, target: Target) -> None:
         topics.create(target, self.topic, partitions=self.partitions)

@@ -19,6 +19,7 @@ class Start(Workload):
     """Another broker of the same kind, until its first answer; what it holds when it has come to rest."""
 
     subject: ClassVar[str] = "start"
+    is_of_cpu: ClassVar[bool] = False
 
     def measure(self, target: Target) -> Sample:
         with tempfile.TemporaryDirectory(prefix="start-", dir=target.home) as home:
@@ -38,6 +39,7 @@ class AfterTheRuns(Workload):
     """What the broker holds that was measured, when all is done; and what it takes while nothing happens."""
 
     subject: ClassVar[str] = "start"
+    is_of_cpu: ClassVar[bool] = False
     seconds: float = 5
 
     def measure(self, target: Target) -> Sample:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ottla.protocol.errors import ErrorCode
@@ -17,7 +17,7 @@ from ottla.protocol.messages.end_txn import EndTxnRequest
 
 from .. import topics, wire
 from ..coordinators import TRANSACTION, await_coordinator, new_producer_id
-from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
+from ..workload import OFF_BEAT, Limit, NotDone, Sample, Stopwatch, Target, Workload
 from .produce import numbered
 
 _ADD_VERSION, _END_VERSION = 3, 3
@@ -39,6 +39,9 @@ class SmallTransactions(Workload):
     per_s: float = 1000
     producers: int = 10
     seconds: float = 6
+
+    def to_be_sampled(self) -> SmallTransactions:
+        return replace(self, per_s=self.per_s * OFF_BEAT)
 
     def prepare(self, target: Target) -> None:
         topics.create(target, self.topic, partitions=self.producers)
