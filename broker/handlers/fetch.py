@@ -18,7 +18,7 @@ Version notes: 5 carries log start offsets, 7 sessions (KIP-227), 9 leader epoch
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.fetch import (
@@ -277,8 +277,7 @@ class _Fetch:
             last_stable_offset=stable_offset,
             log_start_offset=log.log_start_offset,
             aborted_transactions=aborted,
-            # The type is a reader's: who writes the response knows of files too.
-            records=cast("bytes", records),
+            records=records,  # type: ignore[arg-type] # a reader's type: who writes the response knows of files too
         )
 
     def _settle(self, session: FetchSession, wanted: CachedPartition, partition: Partition) -> None:

@@ -19,7 +19,7 @@ Kafka: `DelayedFetch`, `DelayedOperationPurgatory`; its cases are named where th
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .timers import TimerHandle, Timers
 
 _COMPACT_ABOVE = 1024
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
 
 
 class ReadCache:
@@ -318,10 +320,10 @@ class FetchPurgatory:
 
 def _complete(deferred: Deferred[FetchResponse], operation: FetchOperation, cache: ReadCache | None) -> None:
     answer = operation.answer(cache, deferred.takes_body)
-    if type(answer) is bytes:
+    if isinstance(answer, bytes):
         deferred.complete_with_body(answer)
     else:
-        deferred.complete(cast("FetchResponse", answer))
+        deferred.complete(answer)
 
 
 def partition_grew(partition: Partition) -> None:
@@ -336,7 +338,7 @@ def partition_grew(partition: Partition) -> None:
         # Whoever reads now is told what is wrong.
         complete_all(partition.watches)
         return
-    ends = Ends(high_watermark, end, stable, stable_end)
+    ends = _new_tuple(Ends, (high_watermark, end, stable, stable_end))
     watches = list(partition.watches)
     cache = ReadCache() if len(watches) > 1 else None
     for watch in watches:
