@@ -21,6 +21,10 @@ class Clock(Protocol):
         """Milliseconds since an arbitrary moment, never decreasing."""
         ...
 
+    def both_ms(self) -> tuple[int, int]:
+        """`monotonic_ms` and `now_ms` of one instant, in one call."""
+        ...
+
 
 class SystemClock:
     """The machine's own clocks."""
@@ -34,6 +38,10 @@ class SystemClock:
     def monotonic_ms(self) -> int:
         """Milliseconds since an arbitrary moment, never decreasing."""
         return time.monotonic_ns() // 1_000_000
+
+    def both_ms(self) -> tuple[int, int]:
+        """`monotonic_ms` and `now_ms` of one instant, in one call."""
+        return time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000
 
 
 class ManualClock:
@@ -52,6 +60,10 @@ class ManualClock:
     def monotonic_ms(self) -> int:
         """Milliseconds since an arbitrary moment, never decreasing."""
         return self._monotonic_ms
+
+    def both_ms(self) -> tuple[int, int]:
+        """`monotonic_ms` and `now_ms` of one instant, in one call."""
+        return self._monotonic_ms, self._now_ms
 
     def advance(self, elapsed_ms: int) -> None:
         """Let `elapsed_ms` pass on both clocks; time does not go back."""

@@ -28,6 +28,11 @@ _NULL_LENGTH = varint(-1)
 # What a NamedTuple's own constructor ends in; without its keyword handling.
 _new_tuple = tuple.__new__
 
+# What stands before the two times of a batch of one record without a producer, and between them and the record.
+_BEFORE_TIMES = struct.pack(">hi", 0, 0)
+_BEHIND_TIMES = struct.pack(">qhii", -1, -1, -1, 1)
+_CRC_BYTES = 4
+
 assert _UNCOVERED.size + _COVERED.size == HEADER_BYTES
 
 
@@ -66,6 +71,30 @@ def wrap_plain_records(
     covered = _COVERED.pack(*fields) + records
     head = 0, len(covered) + _LENGTH_OVERHEAD, -1, CURRENT_MAGIC, crc32c(covered)
     return bytearray(_UNCOVERED.pack(*head) + covered), _new_tuple(BatchHeader, head + fields)
+
+
+class PlainBatchMould:
+    """Builds the batches of one record whose key and length of value stay the same, for who writes it again and again.
+
+    What `build_plain_batch` makes, for half of its cost: all but the times, the value and the CRC is bytes already.
+    """
+
+    __slots__ = ("_covered", "_head", "_length", "_middle")
+
+    def __init__(self, key: bytes, value_bytes: int) -> None:
+        record = plain_record(key, bytes(value_bytes))
+        self._middle = _BEHIND_TIMES + record[: -value_bytes - 1]
+        self._covered = struct.Struct(f">{len(_BEFORE_TIMES)}sqq{len(self._middle)}s{value_bytes}sx")
+        self._length = self._covered.size + _LENGTH_OVERHEAD
+        self._head = _UNCOVERED.pack(0, self._length, -1, CURRENT_MAGIC, 0)[:-_CRC_BYTES]
+
+    def build(self, value: bytes, timestamp_ms: int) -> tuple[bytearray, BatchHeader]:
+        """The batch with this value, and its header; its base offset is 0 and its leader epoch -1."""
+        covered = self._covered.pack(_BEFORE_TIMES, timestamp_ms, timestamp_ms, self._middle, value)
+        crc = crc32c(covered)
+        fields = 0, self._length, -1, CURRENT_MAGIC, crc, 0, 0, timestamp_ms, timestamp_ms, -1, -1, -1, 1
+        batch = bytearray(self._head + crc.to_bytes(_CRC_BYTES, "big") + covered)
+        return batch, _new_tuple(BatchHeader, fields)
 
 
 def plain_record(key: bytes, value: bytes | None, delta: int = 0) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.errors import ErrorCode
 
@@ -13,15 +13,26 @@ if TYPE_CHECKING:
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from .consumer_group import ConsumerGroup
     from .consumer_member import ConsumerMember
-    from .offset_commits import OffsetToCommit
 
 _FIRST_VERSION_FOR_CONSUMERS = 9
 # To look a member up in its enum takes 0.1 µs.
 _NONE: Final = ErrorCode.NONE
 
 
+class CommittedPartition(Protocol):
+    """What an offset is committed for."""
+
+    @property
+    def topic_id(self) -> bytes:
+        """The topic's id."""
+
+    @property
+    def partition(self) -> int:
+        """The partition's index."""
+
+
 def check_commit(
-    group: ConsumerGroup, request: OffsetCommitRequest, commits: Iterable[OffsetToCommit], api_version: int
+    group: ConsumerGroup, request: OffsetCommitRequest, commits: Iterable[CommittedPartition], api_version: int
 ) -> ErrorCode:
     """Whether the group takes all of these commits.
 
@@ -35,11 +46,11 @@ def check_commit(
         return ErrorCode.UNKNOWN_MEMBER_ID
     if member.classic is None and api_version < _FIRST_VERSION_FOR_CONSUMERS:
         return ErrorCode.UNSUPPORTED_VERSION
-    return check_epoch(member, epoch, commits)
+    return _NONE if epoch == member.epoch else check_epoch(member, epoch, commits)
 
 
 def check_transactional_commit(
-    group: ConsumerGroup, request: TxnOffsetCommitRequest, commits: Iterable[OffsetToCommit]
+    group: ConsumerGroup, request: TxnOffsetCommitRequest, commits: Iterable[CommittedPartition]
 ) -> ErrorCode:
     """Whether the group takes these commits of a transaction; one that names nobody is the producer's affair."""
     names_nobody = not request.member_id and request.group_instance_id is None
@@ -52,7 +63,7 @@ def check_transactional_commit(
     return ErrorCode.NONE if is_in_order else ErrorCode.ILLEGAL_GENERATION
 
 
-def check_epoch(member: ConsumerMember, epoch: int, commits: Iterable[OffsetToCommit]) -> ErrorCode:
+def check_epoch(member: ConsumerMember, epoch: int, commits: Iterable[CommittedPartition]) -> ErrorCode:
     """Whether the member's epoch lets it commit these."""
     if epoch == member.epoch:
         return _NONE

@@ -1,8 +1,9 @@
 """Committed offsets of the groups of one partition of `__consumer_offsets`.
 
-Changed only by `replay` and `end_transaction`; everything else looks, or says which records would have to be written.
-Offsets that are part of a transaction are pending until its marker: nobody reads them, but who asks for stable offsets
-(KIP-447) is told that they are there, and neither the group nor the offset expires. Kafka: `OffsetMetadataManager`.
+Changed only by `replay`, `put` and `end_transaction`; everything else looks, or says which records would have to be
+written. Offsets that are part of a transaction are pending until its marker: nobody reads them, but who asks for stable
+offsets (KIP-447) is told that they are there, and neither the group nor the offset expires.
+Kafka: `OffsetMetadataManager`.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class GroupOffsets:
         )
         committed = _new_tuple(CommittedOffset, fields)
         if producer_id == NO_PRODUCER_ID:
-            self._put(place, committed)
+            self.put(place, committed)
         else:
             self._pending.setdefault(producer_id, {})[place] = committed
             self._open.setdefault(key.group, {}).setdefault(place[1:], set()).add(producer_id)
@@ -98,10 +99,13 @@ class GroupOffsets:
         for place, committed in self._pending.pop(producer_id, {}).items():
             self._close(place, producer_id)
             if is_commit:
-                self._put(place, committed)
+                self.put(place, committed)
 
-    def _put(self, place: OffsetPlace, committed: CommittedOffset) -> None:
-        """Keep the newer offset; a transaction may be committed after an offset that was written later than its own."""
+    def put(self, place: OffsetPlace, committed: CommittedOffset) -> None:
+        """Take over what a record says, as `replay` has read it; the newer offset stays.
+
+        A transaction may be committed after an offset that was written later than its own.
+        """
         group_id, topic, partition = place
         topics = self._by_group.get(group_id)
         if topics is None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.txn_offset_commit import TxnOffsetCommitRequest
     from .classic_group import ClassicGroup
+    from .consumer_offsets import CommittedPartition
     from .group_context import Group
     from .group_effects import Moment
 
@@ -33,7 +34,7 @@ _EMPTY: Final = ClassicGroupState.EMPTY
 _COMPLETING: Final = ClassicGroupState.COMPLETING_REBALANCE
 
 _FIRST_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
-_NO_RETENTION = -1
+NO_RETENTION = -1
 _value = constructor_of(OffsetCommitValue)
 
 
@@ -51,7 +52,7 @@ class OffsetToCommit(NamedTuple):
 def check_commit(
     group: Group | None,
     request: OffsetCommitRequest,
-    commits: Sequence[OffsetToCommit],
+    commits: Sequence[CommittedPartition],
     api_version: int,
     now: Moment,
 ) -> ErrorCode:
@@ -120,7 +121,7 @@ def commit_records(
     """The records of accepted offsets; a retention of the request's own (OffsetCommit 2-4) becomes a time of expiry."""
     group_id, now_ms = request.group_id, now.wall_ms
     expires_ms = -1
-    if request.retention_time_ms != _NO_RETENTION:
+    if request.retention_time_ms != NO_RETENTION:
         expires_ms = now_ms + request.retention_time_ms
     if len(commits) == 1:  # as nearly always
         return (_commit_record(group_id, commits[0], now_ms, expires_ms),)

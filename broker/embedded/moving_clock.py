@@ -23,6 +23,10 @@ class MovingClock:
         """Milliseconds since an arbitrary moment, never decreasing."""
         return self._system.monotonic_ms() + self._monotonic_ahead_ms
 
+    def both_ms(self) -> tuple[int, int]:
+        """`monotonic_ms` and `now_ms` of one instant, in one call."""
+        return self.monotonic_ms(), self.now_ms()
+
     def move(self, ms: int) -> None:
         """Go forward by `ms`."""
         self._wall_ahead_ms += ms

@@ -1,9 +1,9 @@
 """Answers an offset commit that repeats an earlier one in all but its offset, without reading it again.
 
 A consumer commits the same partition time after time: only the correlation id and the offset differ. The first such
-request is read as every other; what stands around its offset is then known by its bytes. The offset goes the way of all
-others (`GroupCoordinators.commit`), which decides each time whether the member may commit. What is not exactly like
-this is left to `offset_commit.handle`: several partitions, metadata, topics that are gone, waiting for the disk.
+request is read as every other; what stands around its offset is then known by its bytes, and so is its record. Whether
+the member may commit is decided each time (`GroupCoordinators.commit_again`). What is not exactly like this is left to
+`offset_commit.handle`: several partitions, metadata, a retention, topics that are gone, waiting for the disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ...protocol.messages.offset_commit import (
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 )
-from ..coordinators.offset_commits import OffsetToCommit
+from ..coordinators.offset_commits import NO_RETENTION
+from ..coordinators.repeated_offset import RepeatedOffset
 from .offset_commit import FIRST_VERSION_WITH_TOPIC_IDS
 from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, FixedAnswer, Repeated, head_of, keep, read_head
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 _LEADER_EPOCH_FROM: Final = 6
 _OFFSET: Final = struct.Struct(">q")
-# What a NamedTuple's own constructor ends in.
-_new_tuple = tuple.__new__
 
 
 def _bytes_behind(version: int) -> int:
@@ -47,6 +46,14 @@ _BYTES_FROM_OFFSET: Final = {
 }
 
 
+def _is_plain(request: OffsetCommitRequest) -> bool:
+    """Whether it is of one partition, without metadata, and asks for no retention of its own."""
+    if request.retention_time_ms != NO_RETENTION or len(request.topics) != 1:
+        return False
+    partitions = request.topics[0].partitions
+    return len(partitions) == 1 and partitions[0].partition_index >= 0 and not partitions[0].committed_metadata
+
+
 class KnownCommit:
     """A commit as it was read, which stays as it is, and the frame of the answer when it is accepted."""
 
@@ -57,8 +64,8 @@ class KnownCommit:
         "group_id",
         "head",
         "leader_epoch",
-        "metadata",
         "partition",
+        "repeated",
         "request",
         "topic",
         "topic_id",
@@ -78,8 +85,14 @@ class KnownCommit:
         self.topic_id = topic.topic_id if self.version >= FIRST_VERSION_WITH_TOPIC_IDS else None
         self.partition = partition.partition_index
         self.leader_epoch = partition.committed_leader_epoch
-        self.metadata = partition.committed_metadata
         self.accepted = self.answer(0)
+        self.repeated: RepeatedOffset | None = None
+
+    def offset_of(self, topic: TopicImage) -> RepeatedOffset:
+        """What is committed, of the topic that has the name or the id now."""
+        repeated = RepeatedOffset(self.group_id, topic.name, topic.topic_id, self.partition, self.leader_epoch)
+        self.repeated = repeated
+        return repeated
 
     def answer(self, code: ErrorCode | int) -> FixedAnswer:
         """What is answered with this code."""
@@ -104,26 +117,29 @@ class RepeatedCommits(Repeated):
         offset_at = size - _BYTES_FROM_OFFSET.get(head, size)
         if not HEAD_BYTES < offset_at <= KNOWN_BYTES_MAX:
             return None
-        known = self._known.get(frame[HEAD_BYTES:offset_at].tobytes())
-        if known is None or known.head != head or known.behind != frame[offset_at + _OFFSET.size :].tobytes():
+        said = frame.tobytes()  # small: a copy costs less than views of its parts
+        known = self._known.get(said[HEAD_BYTES:offset_at])
+        if known is None or known.head != head or known.behind != said[offset_at + _OFFSET.size :]:
             return None
-        image = self._image(known)
-        if image is None or not 0 <= known.partition < len(image.partitions):
+        topics = self._metadata.image
+        image = topics.topics_by_id.get(known.topic_id) if known.topic_id else topics.topics_by_name.get(known.topic)
+        if image is None or known.partition >= len(image.partitions):
             return None
         groups = self._groups
         hosted = groups.hosting(known.group_id)
         if hosted is None or not hosted.log.partition.commits_at_once:
             return None
+        repeated = known.repeated
+        if repeated is None or repeated.topic_id != image.topic_id:
+            repeated = known.offset_of(image)
         connection.client_id = known.client_id
-        (offset,) = _OFFSET.unpack_from(frame, offset_at)
-        fields = image.name, image.topic_id, known.partition, offset, known.leader_epoch, known.metadata
-        code = groups.commit(hosted, known.request, [_new_tuple(OffsetToCommit, fields)], known.version)
+        (offset,) = _OFFSET.unpack_from(said, offset_at)
+        code = groups.commit_again(hosted, known.request, repeated, offset, known.version)
         return (known.answer(code) if code else known.accepted).frame(correlation_id)
 
     def learn(self, frame: memoryview, body_at: int, request: OffsetCommitRequest, context: RequestContext) -> None:
         """Know this request, whose body begins at `body_at`, when it comes again; if it may be answered so."""
-        topics = request.topics
-        if len(topics) != 1 or len(topics[0].partitions) != 1 or topics[0].partitions[0].committed_metadata:
+        if not _is_plain(request):
             return
         offset_at = len(frame) - _BYTES_FROM_OFFSET[head_of(context)]
         if not HEAD_BYTES < offset_at <= KNOWN_BYTES_MAX:
@@ -136,9 +152,3 @@ class RepeatedCommits(Repeated):
         # What was understood must be all that was said, or what stands where is not known.
         if frame[body_at:] == encode(request, context.api_version):
             keep(self._known, key, KnownCommit(request, context, behind))
-
-    def _image(self, known: KnownCommit) -> TopicImage | None:
-        image = self._metadata.image
-        if known.topic_id is None:
-            return image.topics_by_name.get(known.topic)
-        return image.topics_by_id.get(known.topic_id)

@@ -13,18 +13,21 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...protocol.errors import ErrorCode, ProtocolError
-from ...protocol.messages.join_group import JoinGroupResponse
 from ...storage.append import AppendError
-from ..coordinators.group_effects import Append, Caller, Moment, Reply, append_error
+from ..coordinators.classic_group import ClassicGroup
+from ..coordinators.group_effects import Append, Moment, Reply, append_error
 from ..coordinators.group_offsets import NO_PRODUCER_ID
+from ..coordinators.group_records import CACHED_CHARS_MAX
 from ..coordinators.group_shard import GroupShard
 from ..coordinators.group_topics import GroupTopics
+from ..coordinators.offset_commits import check_commit
 from ..coordinators.transaction_init import ProducerIdAndEpoch
 from ..metadata.cluster_metadata import MetadataListener
 from ..metadata.topic_names import GROUP_METADATA_TOPIC
 from ..request import Deferred
-from .coordinator_partitions import partition_for
+from .coordinator_partitions import cached_partition, partition_for
 from .group_log import GroupLog, LoggedMarker
+from .group_waiters import GroupWaiters, client_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
         ConsumerGroupHeartbeatResponse,
     )
     from ...protocol.messages.heartbeat import HeartbeatRequest
-    from ...protocol.messages.join_group import JoinGroupRequest
+    from ...protocol.messages.join_group import JoinGroupRequest, JoinGroupResponse
     from ...protocol.messages.leave_group import MemberIdentity, MemberResponse
     from ...protocol.messages.offset_commit import OffsetCommitRequest
     from ...protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
@@ -43,10 +46,11 @@ if TYPE_CHECKING:
     from ..config.broker_config import BrokerConfig
     from ..coordinators.consumer_settings import GroupIntervals
     from ..coordinators.group_context import Group
-    from ..coordinators.group_effects import Effect
+    from ..coordinators.group_effects import Caller, Effect
     from ..coordinators.group_records import GroupRecord
     from ..coordinators.group_settings import GroupSettings
     from ..coordinators.offset_commits import OffsetToCommit
+    from ..coordinators.repeated_offset import RepeatedOffset
     from ..metadata.partition_image import TopicImage
     from ..request import RequestContext
     from .commit_barrier import CommitBarrier
@@ -56,7 +60,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FIRST_JOIN_VERSION_WITH_NULL_PROTOCOL = 7
 # To look a member up in its enum takes 0.1 µs, and each request asks several times.
 _NONE: Final = ErrorCode.NONE
 # What a NamedTuple's own constructor ends in: 0.2 µs less for each request.
@@ -66,11 +69,6 @@ _new_tuple = tuple.__new__
 class _GroupTimer(NamedTuple):
     deadline_ms: int
     handle: TimerHandle
-
-
-class _Parked(NamedTuple):
-    deferred: Deferred[Any]
-    api_version: int
 
 
 class HostedShard(NamedTuple):
@@ -105,8 +103,7 @@ class GroupCoordinators(MetadataListener):
         self._commits = commits
         self._hosted: list[HostedShard] = []
         self._unreadable: set[int] = set()
-        self._waiting: dict[int, _Parked] = {}
-        self._next_waiter = 0
+        self._waiters = GroupWaiters()
         self._clean_up_timer: TimerHandle | None = None
 
     # Life
@@ -221,10 +218,13 @@ class GroupCoordinators(MetadataListener):
 
     def hosting(self, group_id: str) -> HostedShard | None:
         """Where a group lives; None while `__consumer_offsets` is not there, or where its partition cannot be read."""
-        if not self._hosted:
+        hosted = self._hosted
+        if not hosted:
             return None
-        index = partition_for(group_id, len(self._hosted))
-        return None if index in self._unreadable else self._hosted[index]
+        # What `partition_for` does first, without its call: each request asks.
+        find = cached_partition if len(group_id) <= CACHED_CHARS_MAX else partition_for
+        index = find(group_id, len(hosted))
+        return None if index in self._unreadable else hosted[index]
 
     # Requests to the group that lives in a shard
 
@@ -232,13 +232,13 @@ class GroupCoordinators(MetadataListener):
         self, hosted: HostedShard, request: ConsumerGroupHeartbeatRequest, context: RequestContext
     ) -> ConsumerGroupHeartbeatResponse | Deferred[ConsumerGroupHeartbeatResponse]:
         """Join, stay in or leave a consumer group; most answers are there at once."""
-        caller = self._new_caller(context)
+        caller = self._waiters.new_caller(context)
         outcome = hosted.shard.consumer_heartbeat(request, caller, self._new_uuid_text, self._now())
         if not isinstance(outcome, list):
             self._arm_group(hosted, request.group_id)
             return outcome
         deferred: Deferred[ConsumerGroupHeartbeatResponse] = Deferred()
-        self._park(caller.waiter, deferred, context)
+        self._waiters.park(caller.waiter, deferred, context)
         self._run_for(hosted, request.group_id, outcome)
         return deferred if deferred.response is None else deferred.response
 
@@ -249,7 +249,7 @@ class GroupCoordinators(MetadataListener):
 
         The request says nothing, and `consumer_request.check` lets it through.
         """
-        intervals = hosted.shard.quiet_heartbeat(request, client_id or "", _client_host(peer_host), self._now())
+        intervals = hosted.shard.quiet_heartbeat(request, client_id or "", client_host(peer_host), self._now())
         if intervals is not None:
             self._arm_group(hosted, request.group_id)
         return intervals
@@ -293,6 +293,33 @@ class GroupCoordinators(MetadataListener):
         self._arm_group(hosted, request.group_id)
         return code or append_error(self._append(hosted, records, now.wall_ms))
 
+    def commit_again(
+        self,
+        hosted: HostedShard,
+        request: OffsetCommitRequest,
+        repeated: RepeatedOffset,
+        offset: int,
+        api_version: int,
+    ) -> ErrorCode:
+        """Do what `commit` does with one offset of which `repeated` has the record.
+
+        Of 11 µs it leaves 7: nothing is built but the bytes for the log and what is kept of them in memory.
+        """
+        now = self._now()
+        group = hosted.shard.groups.get(request.group_id)
+        code = check_commit(group, request, (repeated,), api_version, now)
+        if type(group) is ClassicGroup:  # to a consumer group a commit is no sign of life
+            self._arm(hosted, group)
+        if code:
+            return code
+        batch, header = repeated.batch(offset, now.wall_ms)
+        try:
+            record_offset = hosted.log.append_built(batch, header, now.wall_ms)
+        except AppendError as error:
+            return append_error(_unwritten(hosted, error))
+        hosted.shard.replay_again(repeated, offset, now.wall_ms, record_offset)
+        return _NONE
+
     def commit_in_transaction(
         self, hosted: HostedShard, request: TxnOffsetCommitRequest, commits: list[OffsetToCommit]
     ) -> ErrorCode:
@@ -317,26 +344,12 @@ class GroupCoordinators(MetadataListener):
     # Effects
 
     def _now(self) -> Moment:
-        clock = self._clock
-        return _new_tuple(Moment, (clock.monotonic_ms(), clock.now_ms()))
+        return _new_tuple(Moment, self._clock.both_ms())
 
     def _caller(self, deferred: Deferred[Any], context: RequestContext) -> Caller:
-        caller = self._new_caller(context)
-        self._park(caller.waiter, deferred, context)
+        caller = self._waiters.new_caller(context)
+        self._waiters.park(caller.waiter, deferred, context)
         return caller
-
-    def _new_caller(self, context: RequestContext) -> Caller:
-        self._next_waiter += 1
-        host = _client_host(context.connection.peer_host)
-        return Caller(self._next_waiter, context.api_version, context.client_id or "", host)
-
-    def _park(self, waiter: int, deferred: Deferred[Any], context: RequestContext) -> None:
-        self._waiting[waiter] = _Parked(deferred, context.api_version)
-        deferred.on_abandon = lambda: self._forget_waiter(waiter)
-
-    def _forget_waiter(self, waiter: int) -> None:
-        """The connection is gone; the member stays until its session ends, as in Kafka."""
-        self._waiting.pop(waiter, None)
 
     def _run_for(self, hosted: HostedShard, group_id: str, effects: list[Effect]) -> None:
         """Carry out the effects of a request to a group, and see that its deadlines are kept."""
@@ -359,12 +372,12 @@ class GroupCoordinators(MetadataListener):
     def _answer_when_committed(self, log: GroupLog, replies: list[Reply]) -> None:
         if log.is_committed:
             for reply in replies:
-                self._answer(reply)
+                self._waiters.answer(reply)
             return
 
         def told(error: OSError | None) -> None:
             for reply in replies:
-                self._answer(reply if error is None else _refusal_instead(reply))
+                self._waiters.answer(reply if error is None else _refusal_instead(reply))
 
         log.when_committed(told)
 
@@ -384,22 +397,11 @@ class GroupCoordinators(MetadataListener):
         try:
             base_offset = hosted.log.append(records, now_ms, producer)
         except AppendError as error:
-            logger.error("%s does not take a group's records: %s", hosted.log.partition.name, error.message)
-            return error.code
+            return _unwritten(hosted, error)
         producer_id = NO_PRODUCER_ID if producer is None else producer.producer_id
         for offset, record in enumerate(records, base_offset):
             hosted.shard.replay(record, offset, producer_id)
         return _NONE
-
-    def _answer(self, reply: Reply) -> None:
-        parked = self._waiting.pop(reply.waiter, None)
-        if parked is None:
-            return
-        response = reply.response
-        is_old = parked.api_version < _FIRST_JOIN_VERSION_WITH_NULL_PROTOCOL
-        if is_old and isinstance(response, JoinGroupResponse) and response.protocol_name is None:
-            response.protocol_name = ""
-        parked.deferred.complete(response)
 
     # Time
 
@@ -438,9 +440,9 @@ class GroupCoordinators(MetadataListener):
         self._schedule_clean_up()
 
 
-def _client_host(peer_host: str) -> str:
-    """As Java prints an address, with a slash in front; so do Kafka's tools."""
-    return f"/{peer_host}"
+def _unwritten(hosted: HostedShard, error: AppendError) -> ErrorCode:
+    logger.error("%s does not take a group's records: %s", hosted.log.partition.name, error.message)
+    return error.code
 
 
 def _refusal_instead(reply: Reply) -> Reply:

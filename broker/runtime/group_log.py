@@ -70,6 +70,10 @@ class GroupLog:
                 producer_epoch=producer.epoch,
                 base_sequence=0,
             )
+        return self.append_built(batch, header, now_ms)
+
+    def append_built(self, batch: bytearray, header: BatchHeader, now_ms: int) -> int:
+        """Write one batch of records that is built already, as `append` does."""
         partition = self.partition
         appended = partition.append_built(batch, header, now_ms)
         if not partition.is_committed:

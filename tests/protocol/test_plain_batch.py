@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ottla.protocol.plain_batch import build_plain_batch
+from ottla.protocol.plain_batch import PlainBatchMould, build_plain_batch
 from ottla.protocol.record_batch import CONTROL_BIT, TRANSACTIONAL_BIT, BatchHeader, check_crc, read_header
 from ottla.protocol.records import Record, build_batch
 
@@ -54,5 +54,20 @@ def test_a_producers_batch_too(entries, producer_id, producer_epoch, is_control)
 def test_the_header_beside_it_is_the_one_in_it(entries, time_ms):
     data, header = build_plain_batch(entries, time_ms)
     assert header == read_header(data)
+    assert type(header) is BatchHeader
+    check_crc(data, 0, header)
+
+
+@given(key=TEXTS, values=st.integers(1, 600).flatmap(lambda size: st.lists(st.binary(min_size=size, max_size=size))))
+def test_a_mould_makes_the_same(key, values):
+    mould = PlainBatchMould(key, len(values[0]) if values else 1)
+    for time_ms, value in enumerate(values, 1_700_000_000_000):
+        assert mould.build(value, time_ms) == build_plain_batch([(key, value)], time_ms)
+
+
+@given(time_ms=TIMES, value=st.sampled_from([8188, 8190, 8191, 8192, 20_000]).map(bytes))
+def test_a_mould_for_large_values(time_ms, value):
+    data, header = PlainBatchMould(b"k", len(value)).build(value, time_ms)
+    assert (data, header) == build_plain_batch([(b"k", value)], time_ms)
     assert type(header) is BatchHeader
     check_crc(data, 0, header)

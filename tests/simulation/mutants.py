@@ -47,7 +47,7 @@ MUTANTS = (
     ),
     Mutant(
         "a group's answer does not wait for the disk",
-        "broker.runtime.group_log:GroupLog.append",
+        "broker.runtime.group_log:GroupLog.append_built",
         "if not partition.is_committed:",
         "if False:",
         consumer_groups,

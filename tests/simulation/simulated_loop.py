@@ -95,3 +95,6 @@ class LoopClock:
 
     def monotonic_ms(self) -> int:
         return int(self._loop.time() * 1000)
+
+    def both_ms(self) -> tuple[int, int]:
+        return self.monotonic_ms(), self.now_ms()

@@ -15,18 +15,16 @@ from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.compiler import decode
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.headers import read_request_head
-from ottla.protocol.messages.join_group import JoinGroupResponse
 from ottla.protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
-from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 
 from ..connections import connection_info
 from ..group_broker import OFFSETS_TOPIC
-from .joining import broker_for_groups, joining
+from .joining import broker_for_groups, joined, joining
 from .two_ways import TOPIC, TOPIC_RESOURCE, answer_in, frame_of, group_ways
 
 VERSIONS = range(2, 11)
@@ -58,24 +56,10 @@ def code(ways, version=9, *, client="c", correlation_id=1, **fields):
     return ErrorCode(topic.partitions[0].error_code)
 
 
-def joined(ways, *, instance=None, protocols=None, **fields):
-    """The member of a stable group, by what its commits say."""
-    changes = {} if protocols is None else {"protocols": protocols}
-    ways.both(joining(group_instance_id=instance, **changes, **fields), 5 if instance else 3)
-    ways.advance(0)
-    [answer] = [known.response for _, known in ways.parked[-1:]]
-    assert isinstance(answer, JoinGroupResponse)
-    given_out = [SyncGroupRequestAssignment(member_id=answer.member_id, assignment=b"A")]
-    request = SyncGroupRequest(
-        group_id="g",
-        generation_id=answer.generation_id,
-        member_id=answer.member_id,
-        group_instance_id=instance,
-        assignments=given_out,
-    )
-    ways.both(request, 3)
-    who = {"member_id": answer.member_id, "generation_id_or_member_epoch": answer.generation_id}
-    return {**who, "group_instance_id": instance} if instance else who
+def member_of(ways, instance=None):
+    """What the member of a stable group says of itself; None where nobody could join."""
+    found = joined(ways, instance)
+    return found and dict(zip(("member_id", "generation_id_or_member_epoch"), found, strict=True))
 
 
 @pytest.fixture
@@ -96,7 +80,7 @@ def test_the_second_commit_is_not_read(ways, version, metadata):
 
 
 def test_a_member_stays_by_its_commits(ways):
-    member = joined(ways)
+    member = member_of(ways)
     for _ in range(6):
         ways.advance(6_000)
         assert code(ways, offset=1, **member) is ErrorCode.NONE
@@ -107,7 +91,7 @@ def test_a_member_stays_by_its_commits(ways):
 
 
 def test_who_is_fenced_is_told_so(ways):
-    before = joined(ways, instance="i")
+    before = {**member_of(ways, "i"), "group_instance_id": "i"}
     assert [code(ways, **before) for _ in range(2)] == [ErrorCode.NONE] * 2
     ways.both(joining(group_instance_id="i"), 5)
     assert code(ways, **before) is ErrorCode.FENCED_INSTANCE_ID
@@ -115,7 +99,7 @@ def test_who_is_fenced_is_told_so(ways):
 
 
 def test_a_generation_that_is_over_is_told_so(ways):
-    before = joined(ways)
+    before = member_of(ways)
     assert [code(ways, **before) for _ in range(2)] == [ErrorCode.NONE] * 2
     ways.both(joining(), 3)
     assert code(ways, **before) is ErrorCode.NONE  # until all have joined the old one may commit
@@ -179,6 +163,33 @@ def test_metadata_are_read_each_time(ways):
         for _ in range(3):
             code(ways, metadata=text)
     assert not ways.repeated
+
+
+@pytest.mark.parametrize("retention_ms", [0, 1000])
+def test_a_retention_of_its_own_is_read_each_time(ways, retention_ms):
+    for _ in range(3):
+        code(ways, 3, retention_time_ms=retention_ms)
+    assert not ways.repeated
+
+
+def test_offsets_of_a_simple_group_that_ended_begin_again(ways):
+    frame = frame_of(commit_of(ways), 9)
+    for _ in range(2):
+        ways.both_to(frame)
+    ways.advance(8 * 24 * 3_600_000)
+    assert ways.known.groups.shard_of("g").groups == {}
+    ways.both_to(frame)
+    assert ways.known.groups.shard_of("g").offsets.get("g", TOPIC, 0).offset == 5
+    assert ways.repeated == 2
+
+
+def test_offsets_are_there_after_a_crash(ways):
+    for offset in range(4):
+        code(ways, offset=offset)
+    before = ways.known.groups.shard_of("g").offsets.snapshot()
+    ways.each(lambda broker: broker.crash())
+    assert ways.known.groups.shard_of("g").offsets.snapshot() == before
+    assert ways.repeated == 3
 
 
 def test_several_partitions_are_read_each_time(ways):
@@ -286,26 +297,12 @@ def _happen(ways, what):
         return None
     topics = ways.known.metadata.image.topics_by_name
     if what in ("join", "join static"):
-        return _membership(ways, "i" if what == "join static" else None)
+        return member_of(ways, "i" if what == "join static" else None)
     if what == "delete" and TOPIC in topics:
         ways.each(lambda broker: broker.metadata.delete_topic(broker.metadata.image.topics_by_name[TOPIC]))
     elif what == "create" and TOPIC not in topics:
         ways.each(lambda broker: broker.create(TOPIC, 2))
     return None
-
-
-def _membership(ways, instance):
-    """Join and sync as far as that goes; what a member says of itself then."""
-    before = len(ways.parked)
-    ways.both(joining(group_instance_id=instance), 5 if instance else 3)
-    ways.advance(0)
-    answers = [known.response for _, known in ways.parked[before:] if known.response is not None]
-    if not answers or answers[0].error_code:
-        return None
-    member_id, generation = answers[0].member_id, answers[0].generation_id
-    given_out = [SyncGroupRequestAssignment(member_id=member_id, assignment=b"A")]
-    ways.both(SyncGroupRequest(group_id="g", generation_id=generation, member_id=member_id, assignments=given_out), 3)
-    return {"member_id": member_id, "generation_id_or_member_epoch": generation}
 
 
 def _commit(ways, step, member):

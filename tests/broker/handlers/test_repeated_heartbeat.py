@@ -19,10 +19,9 @@ from ottla.protocol.messages.consumer_group_heartbeat import (
     TopicPartitions,
 )
 from ottla.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
-from ottla.protocol.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 
 from ..connections import connection_info
-from .joining import broker_for_groups, joining
+from .joining import broker_for_groups, joined, joining
 from .two_ways import TOPIC, answer_in, frame_of, group_ways
 
 GROUP_RESOURCE = 32
@@ -34,20 +33,6 @@ def ways(tmp_path):
 
 
 # ---- classic members
-
-
-def joined(ways, instance=None):
-    """The id and generation of the member of a stable group."""
-    ways.both(joining(group_instance_id=instance), 5 if instance else 3)
-    ways.advance(0)
-    answer = ways.parked[-1][1].response
-    given_out = [SyncGroupRequestAssignment(member_id=answer.member_id, assignment=b"A")]
-    generation = answer.generation_id
-    ways.both(
-        SyncGroupRequest(group_id="g", generation_id=generation, member_id=answer.member_id, assignments=given_out),
-        3,
-    )
-    return answer.member_id, generation
 
 
 def beat(ways, member_id, generation, version=4, *, group="g", instance=None, **header):
