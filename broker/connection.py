@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..protocol.errors import ProtocolError
 from ..protocol.frames import FrameSplitter, FrameTooLargeError
 from .direct_send import DIRECT_FROM_BYTES, DirectSend
-from .dispatch import response_parts
+from .dispatch import response_frame, response_parts
 from .request import ConnectionInfo, Deferred
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._now_s = self._loop.time
         self._parked: Deferred[Any] | None = None
-        self._parked_request: RequestContext | None = None
+        self._parked_exchange: Exchange | None = None
         self._backlog: deque[memoryview] = deque()
         self._backlog_bytes = 0
         self._reading_paused = False
@@ -109,8 +109,9 @@ class Connection:
             self._hung_up()
             return
         self._received_s = self._now_s()
+        whole = splitter.whole(count)
         try:
-            for frame in splitter.frames(count):
+            for frame in splitter.frames(count) if whole is None else (whole,):
                 if self._parked or self._sending or self._backlog or self._closing:
                     self._keep(frame)
                 else:
@@ -154,6 +155,7 @@ class Connection:
 
     def _abandon_parked(self) -> None:
         parked, self._parked = self._parked, None
+        self._parked_exchange = None
         if parked is not None:
             parked.abandon()
 
@@ -192,20 +194,35 @@ class Connection:
             self._send(exchange, deferred.response)
             return
         self._parked = deferred
-        self._parked_request = exchange.context
-        deferred.when_complete(lambda response: self._answer_parked(exchange, response))
+        self._parked_exchange = exchange
+        deferred.when_complete(self._answer_parked, self._send_parked)
 
-    def _answer_parked(self, exchange: Exchange, response: Message) -> None:
-        """Send a response that came late.
-
-        What waits behind it is handled in a later turn of the loop: this call may come from the middle of
-        another connection's request.
-        """
-        self._parked = None
+    def _answer_parked(self, response: Message) -> None:
+        """Send a response that came late."""
         try:
-            self._send(exchange, response)
+            self._send(self._take_parked(), response)
         except ProtocolError as error:
             self.close(str(error))
+        self._go_on()
+
+    def _send_parked(self, body: bytes) -> None:
+        """The same of one that comes encoded."""
+        frame = response_frame(self._take_parked(), body)
+        self._outgoing.append(frame)
+        self._outgoing_bytes += len(frame)
+        self._go_on()
+
+    def _take_parked(self) -> Exchange:
+        exchange = self._parked_exchange
+        assert exchange is not None
+        self._parked = self._parked_exchange = None
+        return exchange
+
+    def _go_on(self) -> None:
+        """Send; what waits behind it is handled in a later turn of the loop.
+
+        This call may come from the middle of another connection's request.
+        """
         self._flush()
         if self._backlog or self._reading_paused:
             self._loop.call_soon(self._drain_backlog)
@@ -292,7 +309,7 @@ class Connection:
     @property
     def waiting_request(self) -> RequestContext | None:
         """The request that waits for its answer, if one does."""
-        return None if self._parked is None else self._parked_request
+        return None if self._parked_exchange is None else self._parked_exchange.context
 
     @property
     def descriptor(self) -> int:

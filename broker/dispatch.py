@@ -119,5 +119,11 @@ def response_parts(exchange: Exchange, response: Message) -> tuple[list[Buffer |
     return parts, size
 
 
+def response_frame(exchange: Exchange, body: bytes) -> bytes:
+    """The frame of a response whose body is encoded."""
+    head = exchange.head
+    return head.pack(head.size - LENGTH_BYTES + len(body), exchange.context.correlation_id) + body
+
+
 def _api_name(key: int) -> str:
     return ApiKey(key).name if key in ApiKey.__members__.values() else str(key)

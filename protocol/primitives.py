@@ -38,6 +38,8 @@ def uvarint(value: int) -> bytes:
     """Write an unsigned 32-bit varint."""
     if value < 0x80:
         return SMALL_UVARINTS[value]
+    if value < 0x4000:  # as nearly all lengths of batches are
+        return bytes((value & 0x7F | 0x80, value >> 7))
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

@@ -398,7 +398,8 @@ class Log:
         """
         if offset < self.log_end_offset:
             return self._segments.locate(offset)
-        return self.active.base_offset, self.active.size
+        active = self._segments.active
+        return active.base_offset, active.size
 
     def batches(self, start_offset: int) -> Iterator[tuple[memoryview, BatchHeader]]:
         """Each batch from the one that holds `start_offset`, to replay it; a view is valid until the next step."""

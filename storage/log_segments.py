@@ -97,8 +97,11 @@ class LogSegments:
         self, offset: int, max_bytes: int, *, up_to_offset: int, log_end_offset: int, min_one_batch: bool
     ) -> bytes | FileRecords:
         """As `Log.read`, for an offset that is in the log. Raises OSError."""
-        segments = self._segments
-        if offset >= self.active.base_offset:
+        segments, active = self._segments, self.active
+        if offset >= active.base_offset:
+            if up_to_offset >= log_end_offset:  # as for nearly every reader that waits at the end
+                end = log_end_offset, active.size
+                return active.read(offset, max_bytes, end, min_one_batch=min_one_batch) or b""
             index = len(segments) - 1
         else:
             index = max(bisect_right(segments, offset, key=_BASE_OFFSET) - 1, 0)

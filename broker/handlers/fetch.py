@@ -18,7 +18,7 @@ Version notes: 5 carries log start offsets, 7 sessions (KIP-227), 9 leader epoch
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from ...protocol.errors import ErrorCode
 from ...protocol.messages.fetch import (
@@ -35,6 +35,7 @@ from ...storage.append import OffsetOutOfRange
 from ...storage.file_records import FileRecords
 from ..coordinators.session_partitions import REPLICA
 from ..request import Deferred
+from ..runtime.fetch_shape import LOWEST_VERSION, FetchShape
 from ..runtime.long_poll import SettledWatch, Watch
 from ..runtime.partitions import ANY_EPOCH
 
@@ -98,13 +99,14 @@ class _Fetch:
     """One request on its way: reads its partitions, perhaps twice, and shapes the answer. A `FetchOperation`."""
 
     __slots__ = (
-        "_hints_at_leaders",
         "_is_committed",
         "_kind",
         "_max_bytes",
         "_replica_id",
         "_services",
         "_session",
+        "_shape",
+        "_version",
         "bytes_read",
         "context",
         "min_bytes",
@@ -115,7 +117,7 @@ class _Fetch:
     def __init__(self, request: FetchRequest, version: int, services: Services) -> None:
         self._services = services
         self._replica_id = _replica_id(request, version)
-        self._hints_at_leaders = version >= _FIRST_VERSION_WITH_LEADER_HINTS
+        self._version = version
         self.context = services.fetch_sessions.open(
             request,
             version,
@@ -130,6 +132,7 @@ class _Fetch:
         self.min_bytes = min(request.min_bytes, self._max_bytes)
         self.bytes_read = 0
         self.must_answer = False
+        self._shape: FetchShape | None = None
         self.unreadable: list[Answer] = []
         """Partitions that do not exist."""
 
@@ -158,19 +161,25 @@ class _Fetch:
         self.bytes_read = bytes_read
         return answers
 
-    def answer(self, cache: ReadCache) -> FetchResponse:
+    def answer(self, cache: ReadCache | None, takes_body: bool) -> FetchResponse | bytes:
         """Read again what was parked, and answer; or with what another one that asks for the same was answered."""
-        key = self._shared_key()
-        if key is None:
-            return self.respond(self.read(cache))
+        key = None if cache is None else self._shared_key(takes_body)
+        if cache is None or key is None:
+            answers = self.read(cache)
+            return (self._body(answers) if takes_body else None) or self.respond(answers)
         shared = cache.answers.get(key)
         if shared is None:
-            response = self.respond(self.read(cache))
-            cache.answers[key] = response.responses
-            return response
-        return FetchResponse(responses=shared)
+            answers = self.read(cache)
+            shared = (self._body(answers) if takes_body else None) or self.respond(answers).responses
+            cache.answers[key] = shared
+        return shared if isinstance(shared, bytes) else FetchResponse(responses=shared)
 
-    def _shared_key(self) -> Hashable | None:
+    def _body(self, answers: list[Answer]) -> bytes | None:
+        """The bytes of an answer that is nothing but one partition's records."""
+        shape = self._shape
+        return None if shape is None or len(answers) != 1 else shape.body(answers[0][1])
+
+    def _shared_key(self, takes_body: bool) -> Hashable | None:
         """All that the answer depends on, where it is one partition's and no session's."""
         context = self.context
         if self._session is not None or context.opens_session or len(context.partitions) != 1:
@@ -185,7 +194,8 @@ class _Fetch:
             wanted.last_fetched_epoch,
             self._max_bytes,
             self._kind,
-            self._hints_at_leaders,
+            self._version,
+            takes_body,
         )
 
     def respond(self, answers: list[Answer]) -> FetchResponse:
@@ -206,11 +216,25 @@ class _Fetch:
                     watches.append(
                         Watch(partition, wanted.fetch_offset, wanted.max_bytes, is_committed=self._is_committed)
                     )
+                    self._shape = self._shape_of(partition, wanted)
             deferred: Deferred[FetchResponse] = Deferred()
             self._services.fetches.park(self, deferred, watches, max_wait_ms, self._session)
         except OSError:
             return None
         return deferred
+
+    def _shape_of(self, partition: Partition, wanted: CachedPartition) -> FetchShape | None:
+        """How the answer looks, if it will be nothing but this partition's records."""
+        context, version = self.context, self._version
+        if self._session is not None or context.opens_session or len(context.partitions) != 1:
+            return None
+        if version < LOWEST_VERSION:
+            return None
+        key = (version, self._is_committed)
+        shape = partition.fetch_shapes.get(key)
+        if shape is None:
+            shape = partition.fetch_shapes[key] = FetchShape(wanted, version, is_committed=self._is_committed)
+        return shape
 
     def _read_partition(
         self, wanted: CachedPartition, partition: Partition, left: int, is_first: bool, cache: ReadCache | None
@@ -253,8 +277,7 @@ class _Fetch:
             last_stable_offset=stable_offset,
             log_start_offset=log.log_start_offset,
             aborted_transactions=aborted,
-            # The type is a reader's: who writes the response knows of files too.
-            records=cast("bytes", records),
+            records=records,  # type: ignore[arg-type] # a reader's type: who writes the response knows of files too
         )
 
     def _settle(self, session: FetchSession, wanted: CachedPartition, partition: Partition) -> None:
@@ -276,7 +299,7 @@ class _Fetch:
 
     def _not_served(self, wanted: CachedPartition, partition: Partition, problem: ErrorCode) -> PartitionData:
         answer = self._error(wanted, problem)
-        if self._hints_at_leaders and problem in _HINTED:
+        if self._version >= _FIRST_VERSION_WITH_LEADER_HINTS and problem in _HINTED:
             node_id = self._services.metadata.image.node_id
             answer.current_leader = LeaderIdAndEpoch(leader_id=node_id, leader_epoch=partition.leader_epoch)
         return answer

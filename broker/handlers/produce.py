@@ -23,26 +23,16 @@ from typing import TYPE_CHECKING, Final
 
 from ...protocol.compression import Compression
 from ...protocol.errors import ErrorCode
-from ...protocol.messages.produce import (
-    BatchIndexAndErrorMessage,
-    PartitionProduceResponse,
-    ProduceResponse,
-    TopicProduceResponse,
-)
-from ...protocol.record_batch import (
-    ATTRIBUTES_POSITION,
-    COMPRESSION_MASK,
-    TRANSACTIONAL_BIT,
-    CorruptBatch,
-    read_header,
-)
+from ...protocol.messages.produce import PartitionProduceResponse, ProduceResponse, TopicProduceResponse
+from ...protocol.record_batch import ATTRIBUTES_POSITION, COMPRESSION_MASK, TRANSACTIONAL_BIT
 from ...protocol.schema import constructor_of
-from ...storage.append import AppendError, NoBatch
+from ...storage.append import AppendError
 from ..metadata.topic_names import is_internal
 from ..request import Deferred
 from ..runtime.concurrent_transactions import when_settled
 from ..runtime.long_poll import partition_grew
 from ..runtime.transaction_verification import produce_support, refused_batches
+from .produce_refusals import all_refused, refused, rejected
 
 if TYPE_CHECKING:
     from ...protocol.messages.produce import PartitionProduceData, ProduceRequest
@@ -57,17 +47,11 @@ _topic_answer = constructor_of(TopicProduceResponse)
 _partition_answer = constructor_of(PartitionProduceResponse)
 
 _FIRST_VERSION_WITH_ZSTD = 7
-_FIRST_VERSION_WITH_TOPIC_IDS = 13
+FIRST_VERSION_WITH_TOPIC_IDS: Final = 13
 ACKS_ANSWERED: Final = (-1, 1)
 _ACKS = (*ACKS_ANSWERED, 0)
 # The byte of the attributes that is in use.
 _ATTRIBUTES = ATTRIBUTES_POSITION + 1
-_TURNED_AWAY = (
-    ErrorCode.CORRUPT_MESSAGE,
-    ErrorCode.MESSAGE_TOO_LARGE,
-    ErrorCode.RECORD_LIST_TOO_LARGE,
-    ErrorCode.KAFKA_STORAGE_ERROR,
-)
 
 
 def handle(
@@ -76,7 +60,7 @@ def handle(
     """Append every batch in the order of the request, then answer the fetches that waited for them."""
     if request.transactional_id is None:
         if _has_transactional_batch(request):
-            return _all_refused(request, context, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+            return all_refused(request, context, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         return _append_all(request, context, services, None)
     ask = partial(_refusals, request, context.api_version, services)
     if request.acks == 0:
@@ -94,23 +78,6 @@ def _has_transactional_batch(request: ProduceRequest) -> bool:
             if records is not None and len(records) > _ATTRIBUTES and records[_ATTRIBUTES] & TRANSACTIONAL_BIT:
                 return True
     return False
-
-
-def _all_refused(request: ProduceRequest, context: RequestContext, code: ErrorCode) -> ProduceResponse | None:
-    if request.acks == 0:
-        context.close_connection(f"a produce with acks=0 failed: {code.name}")
-        return None
-    return ProduceResponse(
-        responses=[
-            TopicProduceResponse(
-                name=topic.name,
-                topic_id=topic.topic_id,
-                partition_responses=[_refused(data.index, code) for data in topic.partition_data],
-            )
-            for topic in request.topic_data
-            if topic.partition_data
-        ]
-    )
 
 
 def _append_asked(
@@ -142,10 +109,10 @@ def _append_all(
     refusals: dict[TopicPartition, Refusal] | None,
 ) -> ProduceResponse | Deferred[ProduceResponse] | None:
     version = context.api_version
-    by_id = version >= _FIRST_VERSION_WITH_TOPIC_IDS
+    by_id = version >= FIRST_VERSION_WITH_TOPIC_IDS
     acks = request.acks
     now_ms = services.clock.now_ms()
-    partitions = services.partitions
+    find = services.partitions.find
     responses = []
     # Where somebody waits: for the records, or for them to be on the disk.
     awaited: list[tuple[Partition, PartitionProduceResponse]] = []
@@ -153,12 +120,9 @@ def _append_all(
     for topic in request.topic_data:
         answers = []
         for data in topic.partition_data:
-            if by_id:
-                partition = partitions.get_by_id(topic.topic_id, data.index)
-            else:
-                partition = partitions.get(topic.name, data.index)
+            partition = find(topic.name, topic.topic_id, data.index, by_id=by_id)
             if partition is None:
-                answer = _refused(data.index, _unknown(by_id, topic.topic_id, services))
+                answer = refused(data.index, _unknown(by_id, topic.topic_id, services))
             else:
                 refusal = refusals.get((partition.topic, data.index)) if refusals else None
                 answer = _append(partition, data, request, version, now_ms, refusal)
@@ -216,15 +180,12 @@ def _when_committed(
 def _refusals(request: ProduceRequest, version: int, services: Services) -> dict[TopicPartition, Refusal]:
     """What the transaction coordinator has against the request's batches."""
     assert request.transactional_id is not None
-    by_id = version >= _FIRST_VERSION_WITH_TOPIC_IDS
-    partitions = services.partitions
+    by_id = version >= FIRST_VERSION_WITH_TOPIC_IDS
+    find = services.partitions.find
     batches = []
     for topic in request.topic_data:
         for data in topic.partition_data:
-            if by_id:
-                partition = partitions.get_by_id(topic.topic_id, data.index)
-            else:
-                partition = partitions.get(topic.name, data.index)
+            partition = find(topic.name, topic.topic_id, data.index, by_id=by_id)
             if partition is not None and isinstance(data.records, memoryview):
                 batches.append((partition, data.records))
     return refused_batches(batches, request.transactional_id, produce_support(version), services)
@@ -240,15 +201,15 @@ def _append(
 ) -> PartitionProduceResponse:
     records = data.records
     if not isinstance(records, memoryview):
-        return _refused(data.index, ErrorCode.INVALID_RECORD)
+        return refused(data.index, ErrorCode.INVALID_RECORD)
     if refusal is not None:
-        return _refused(data.index, *refusal)
+        return refused(data.index, *refusal)
     if version < _FIRST_VERSION_WITH_ZSTD and (problem := _problem_with_codec(records)) is not None:
-        return _refused(data.index, problem)
+        return refused(data.index, problem)
     if request.acks not in _ACKS:
-        return _refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
+        return refused(data.index, ErrorCode.INVALID_REQUIRED_ACKS)
     if is_internal(partition.topic):
-        return _refused(data.index, ErrorCode.INVALID_TOPIC_EXCEPTION)
+        return refused(data.index, ErrorCode.INVALID_TOPIC_EXCEPTION)
     try:
         appended = partition.append_quietly(records, now_ms)
     except AppendError as error:
@@ -269,42 +230,7 @@ def _problem_with_codec(records: memoryview) -> ErrorCode | None:
     return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE if codec == Compression.ZSTD else ErrorCode.UNKNOWN_SERVER_ERROR
 
 
-def rejected(index: int, error: AppendError, records: memoryview, log_start_offset: int) -> PartitionProduceResponse:
-    """Tell what the log said, as Kafka does.
-
-    A message stands only beside records at fault and where no batch was found; the log's start is left out where the
-    batch was turned away before the log looked at it.
-    """
-    message = error.message if error.record_errors or isinstance(error, NoBatch) else None
-    refused = _refused(index, error.code, message, error.record_errors)
-    if error.code not in _TURNED_AWAY and (error.code is not ErrorCode.INVALID_RECORD or _is_one_batch(records)):
-        refused.log_start_offset = log_start_offset
-    return refused
-
-
-def _is_one_batch(records: memoryview) -> bool:
-    try:
-        return read_header(records).size_bytes == len(records)
-    except CorruptBatch:
-        return False
-
-
 def _unknown(by_id: bool, topic_id: bytes, services: Services) -> ErrorCode:
     if by_id and topic_id not in services.metadata.image.topics_by_id:
         return ErrorCode.UNKNOWN_TOPIC_ID
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-
-
-def _refused(
-    index: int, code: ErrorCode, message: str | None = None, record_errors: tuple[tuple[int, str], ...] = ()
-) -> PartitionProduceResponse:
-    return PartitionProduceResponse(
-        index=index,
-        error_code=code,
-        base_offset=-1,
-        error_message=message,
-        record_errors=[
-            BatchIndexAndErrorMessage(batch_index=number, batch_index_error_message=text)
-            for number, text in record_errors
-        ],
-    )

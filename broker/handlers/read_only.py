@@ -44,7 +44,6 @@ from ...protocol.messages.offset_commit import (
     OffsetCommitResponseTopic,
 )
 from ...protocol.messages.offset_delete import OffsetDeleteResponse
-from ...protocol.messages.produce import PartitionProduceResponse, ProduceResponse, TopicProduceResponse
 from ...protocol.messages.sync_group import SyncGroupResponse
 from ...protocol.messages.txn_offset_commit import (
     TxnOffsetCommitResponse,
@@ -52,11 +51,13 @@ from ...protocol.messages.txn_offset_commit import (
     TxnOffsetCommitResponseTopic,
 )
 from ..metadata.endpoints import endpoint_for
+from .produce_refusals import all_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...protocol.messages.find_coordinator import FindCoordinatorRequest
+    from ...protocol.messages.produce import ProduceResponse
     from ..request import RequestContext
     from ..services import Services
 
@@ -76,24 +77,7 @@ _FIRST_VERSION_WITH_TOPIC_STATES: Final = 6
 
 
 def _produce(request: Any, context: RequestContext, services: Services) -> ProduceResponse | None:
-    if request.acks == 0:
-        context.close_connection(f"a produce with acks=0 is refused: {MESSAGE}")
-        return None
-    return ProduceResponse(
-        responses=[
-            TopicProduceResponse(
-                name=topic.name,
-                topic_id=topic.topic_id,
-                partition_responses=[
-                    PartitionProduceResponse(
-                        index=data.index, error_code=_POLICY, base_offset=-1, error_message=MESSAGE
-                    )
-                    for data in topic.partition_data
-                ],
-            )
-            for topic in request.topic_data
-        ]
-    )
+    return all_refused(request, context, _POLICY, MESSAGE)
 
 
 def _delete_records(request: Any, context: RequestContext, services: Services) -> DeleteRecordsResponse:

@@ -29,7 +29,8 @@ from ...storage.append import AppendError
 from ..metadata.topic_names import is_internal
 from ..runtime.long_poll import partition_grew
 from ..runtime.transaction_verification import is_refused, produce_support
-from .produce import ACKS_ANSWERED, rejected
+from .produce import ACKS_ANSWERED, FIRST_VERSION_WITH_TOPIC_IDS
+from .produce_refusals import rejected
 from .repeated import HEAD_BYTES, KNOWN_BYTES_MAX, LENGTH, FixedAnswer, Repeated, behind_correlation_id, keep, read_head
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 # Before version 7 a batch must not have every codec.
 _LOWEST: Final = 7
 _FLEXIBLE_FROM: Final = ProduceRequest.flexible.lowest
-_BY_ID_FROM: Final = 13
 
 # Behind the batch: the partition, the topic and the request have no tagged fields.
 _NO_TAGS: Final = b"\0\0\0"
@@ -75,7 +75,7 @@ class KnownProduce:
         topic = request.topic_data[0]
         self.version = context.api_version
         self.client_id = context.client_id
-        self.by_id = self.version >= _BY_ID_FROM
+        self.by_id = self.version >= FIRST_VERSION_WITH_TOPIC_IDS
         self.transactional_id = request.transactional_id
         self.support = produce_support(self.version)
         self.topic = topic.name
@@ -114,7 +114,7 @@ class RepeatedProduces(Repeated):
     def __init__(self, services: Services) -> None:
         self._services = services
         self._commits = services.commits
-        self._partitions = services.partitions
+        self._find = services.partitions.find
         self._clock = services.clock
         self._known: dict[bytes, KnownProduce] = {}
 
@@ -129,7 +129,7 @@ class RepeatedProduces(Repeated):
         if known is None or known.version != version:
             return None
         records = _batch(frame, batch_at, version)
-        partition = self._partition(known)
+        partition = self._find(known.topic, known.topic_id, known.index, by_id=known.by_id)
         if records is None or partition is None or not partition.commits_at_once:
             return None
         if known.transactional_id is None:
@@ -172,7 +172,7 @@ class RepeatedProduces(Repeated):
         if frame[body_at:] != encode(request, version):
             return
         known = KnownProduce(request, context)
-        partition = self._partition(known)
+        partition = self._find(known.topic, known.topic_id, known.index, by_id=known.by_id)
         if partition is None or is_internal(partition.topic):
             return
         keep(self._known, key, known)
@@ -189,11 +189,6 @@ class RepeatedProduces(Repeated):
         if is_refused(partition, records, known.transactional_id, known.support, self._services):
             return False
         return not self._commits.pending
-
-    def _partition(self, known: KnownProduce) -> Partition | None:
-        if known.by_id:
-            return self._partitions.get_by_id(known.topic_id, known.index)
-        return self._partitions.get(known.topic, known.index)
 
 
 def _batch(frame: memoryview, position: int, version: int) -> memoryview | None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .timers import TimerHandle, Timers
 
 _COMPACT_ABOVE = 1024
+# What a NamedTuple's own constructor ends in.
+_new_tuple = tuple.__new__
 
 
 class ReadCache:
@@ -43,7 +45,7 @@ class ReadCache:
     def __init__(self) -> None:
         self.records: dict[tuple[Partition, int, int, int, bool], bytes | FileRecords] = {}
         """By partition, and by the arguments of `Log.read`."""
-        self.answers: dict[Hashable, list[FetchableTopicResponse]] = {}
+        self.answers: dict[Hashable, bytes | list[FetchableTopicResponse]] = {}
         """By all that an answer depends on. Who gets one must not change it."""
 
 
@@ -52,8 +54,8 @@ class FetchOperation(Protocol):
 
     min_bytes: int
 
-    def answer(self, cache: ReadCache) -> FetchResponse:
-        """Read the partitions now and shape the response."""
+    def answer(self, cache: ReadCache | None, takes_body: bool) -> FetchResponse | bytes:
+        """Read the partitions now and shape the response; or encode it, if that is asked for and quickly done."""
         ...
 
 
@@ -90,16 +92,18 @@ class Watch:
         self.bytes_available = 0
         self.parked: ParkedFetch | None = None
 
-    def grew(self, ends: Ends, cache: ReadCache) -> None:
+    def grew(self, ends: Ends, cache: ReadCache | None) -> None:
         """The end of the partition has moved."""
         parked = self.parked
         if parked is None:
             return
+        before = self.bytes_available
         if self.is_committed:
-            is_done = parked.count(self, ends.stable_offset, ends.stable_end)
+            must_answer = self.count(ends.stable_offset, ends.stable_end)
         else:
-            is_done = parked.count(self, ends.high_watermark, ends.end)
-        if is_done:
+            must_answer = self.count(ends.high_watermark, ends.end)
+        parked.bytes_available += self.bytes_available - before
+        if must_answer or parked.bytes_available >= parked.min_bytes:
             parked.complete(cache)
 
     def changed(self, cache: ReadCache) -> None:
@@ -169,7 +173,16 @@ class _PlacedWatch(Watch):
 class ParkedFetch:
     """A fetch that waits: completed once, or abandoned when its connection closes."""
 
-    __slots__ = ("_bytes_available", "_deferred", "_operation", "_purgatory", "_session", "_watches", "deadline_ms")
+    __slots__ = (
+        "_deferred",
+        "_operation",
+        "_purgatory",
+        "_session",
+        "_watches",
+        "bytes_available",
+        "deadline_ms",
+        "min_bytes",
+    )
 
     def __init__(
         self,
@@ -182,10 +195,12 @@ class ParkedFetch:
     ) -> None:
         self._purgatory = purgatory
         self._operation: FetchOperation | None = operation
-        self._deferred = deferred
+        self._deferred: Deferred[FetchResponse] | None = deferred
         self._session = session
         self._watches: list[Watch] = []
-        self._bytes_available = 0
+        self.min_bytes = operation.min_bytes
+        self.bytes_available = 0
+        """What its watches have counted together."""
         self.deadline_ms = deadline_ms
         if session is not None:
             session.waiting = self
@@ -197,7 +212,7 @@ class ParkedFetch:
         watch.parked = self
         watch.partition.watches[watch] = None
         self._watches.append(watch)
-        self._bytes_available += watch.bytes_available
+        self.bytes_available += watch.bytes_available
 
     def stand_alone(self) -> None:
         """Watch what the session has settled, which goes on or ends without this fetch."""
@@ -212,21 +227,12 @@ class ParkedFetch:
         """Whether it is neither answered nor abandoned."""
         return self._operation is not None
 
-    def count(self, watch: Watch, end_offset: int, end: tuple[int, int]) -> bool:
-        """Let one of its watches count again; say whether the fetch is to be answered."""
-        before = watch.bytes_available
-        if watch.count(end_offset, end):
-            return True
-        self._bytes_available += watch.bytes_available - before
-        operation = self._operation
-        return operation is not None and self._bytes_available >= operation.min_bytes
-
-    def complete(self, cache: ReadCache) -> None:
+    def complete(self, cache: ReadCache | None) -> None:
         """Answer with what there is; harmless when that was done before."""
-        operation = self._operation
-        if operation is not None:
+        operation, deferred = self._operation, self._deferred
+        if operation is not None and deferred is not None:
             self._leave()
-            self._deferred.complete(operation.answer(cache))
+            _complete(deferred, operation, cache)
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
@@ -234,12 +240,14 @@ class ParkedFetch:
             self._leave()
 
     def _leave(self) -> None:
-        self._operation = None
+        # What is left stays in the heap for a while: it must not hold the answer.
+        self._operation = self._deferred = None
         if self._session is not None:
             self._session.waiting = None
         for watch in self._watches:
             watch.partition.watches.pop(watch, None)
-        self._watches = []
+            watch.parked = None
+        self._watches.clear()
         self._purgatory.note_gone()
 
 
@@ -271,7 +279,7 @@ class FetchPurgatory:
         Where it is a session's, the watches of settled partitions count for it besides `watches`.
         """
         if _is_enough(watches, operation.min_bytes):
-            deferred.complete(operation.answer(ReadCache()))
+            _complete(deferred, operation, None)
             return
         deadline_ms = self._clock.monotonic_ms() + max_wait_ms
         parked = ParkedFetch(self, operation, deferred, watches, deadline_ms, session)
@@ -310,6 +318,14 @@ class FetchPurgatory:
             parked.complete(cache)
 
 
+def _complete(deferred: Deferred[FetchResponse], operation: FetchOperation, cache: ReadCache | None) -> None:
+    answer = operation.answer(cache, deferred.takes_body)
+    if isinstance(answer, bytes):
+        deferred.complete_with_body(answer)
+    else:
+        deferred.complete(answer)
+
+
 def partition_grew(partition: Partition) -> None:
     """Ask the watches of a partition whose end has moved."""
     log = partition.log
@@ -322,9 +338,10 @@ def partition_grew(partition: Partition) -> None:
         # Whoever reads now is told what is wrong.
         complete_all(partition.watches)
         return
-    ends = Ends(high_watermark, end, stable, stable_end)
-    cache = ReadCache()
-    for watch in list(partition.watches):
+    ends = _new_tuple(Ends, (high_watermark, end, stable, stable_end))
+    watches = list(partition.watches)
+    cache = ReadCache() if len(watches) > 1 else None
+    for watch in watches:
         watch.grew(ends, cache)
 
 

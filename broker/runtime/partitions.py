@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..metadata.image import MetadataImage
     from ..metadata.partition_image import PartitionImage, TopicImage
     from .commit_barrier import Told
+    from .fetch_shape import FetchShape
     from .long_poll import ReadCache, SettledWatch, Watch
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Partition:
     """One partition: its log, its leader epoch, and who waits for it."""
 
     __slots__ = (
+        "fetch_shapes",
         "flushed_ms",
         "index",
         "is_committed",
@@ -72,6 +74,8 @@ class Partition:
         """Of the fetches that wait, in the order in which they came."""
         self.settled: dict[SettledWatch, None] = {}
         """Of the fetch sessions that have been told everything."""
+        self.fetch_shapes: dict[tuple[int, bool], FetchShape] = {}
+        """By version, and by whether the reader waits for transactions to end."""
         log.sync.listener = self
 
     @property
@@ -297,9 +301,9 @@ class Partitions(MetadataListener):
         partitions = self._by_name.get(topic)
         return None if partitions is None else partitions.get(index)
 
-    def get_by_id(self, topic_id: bytes, index: int) -> Partition | None:
-        """A partition by its topic's id, or None."""
-        partitions = self._by_id.get(topic_id)
+    def find(self, topic: str, topic_id: bytes, index: int, *, by_id: bool) -> Partition | None:
+        """A partition by whichever of the two a request names its topic with, or None."""
+        partitions = self._by_id.get(topic_id) if by_id else self._by_name.get(topic)
         return None if partitions is None else partitions.get(index)
 
     def topic_name(self, topic_id: bytes) -> str | None:

@@ -31,8 +31,8 @@ FAULTS = (
     Fault(
         "min_bytes is counted for each partition by itself",
         "broker/runtime/long_poll.py",
-        "        self._bytes_available += watch.bytes_available - before\n",
-        "        self._bytes_available = watch.bytes_available\n",
+        "        parked.bytes_available += self.bytes_available - before\n",
+        "        parked.bytes_available = self.bytes_available\n",
         "fetch/enough_from_two_partitions",
     ),
     Fault(

@@ -183,6 +183,23 @@ def test_what_comes_behind_a_parked_request_waits_for_it() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("body_bytes", [3, 300_000])
+def test_an_answer_that_comes_encoded_is_sent_under_its_request_s_number(body_bytes: int) -> None:
+    async def scenario() -> None:
+        async with serving() as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(7, "park") + heartbeat(8))
+            await until(lambda: setup.handlers.parked)
+            (parked,) = setup.handlers.parked
+            assert parked.takes_body
+            parked.complete_with_body(bytes(body_bytes))
+            assert await read_frame(reader) == struct.pack(">i", 7) + bytes(body_bytes)
+            assert await correlation_ids(reader, 1) == [8]
+            with pytest.raises(RuntimeError, match="twice"):
+                parked.complete_with_body(b"")
+
+    run(scenario())
+
+
 def test_a_client_that_pipelines_without_end_behind_a_parked_request_is_not_read_from() -> None:
     async def scenario() -> None:
         async with serving() as setup, client(setup.port) as (reader, writer):

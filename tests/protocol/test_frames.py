@@ -29,7 +29,8 @@ def receive(splitter: FrameSplitter, stream: bytes) -> tuple[list[bytes], bytes]
     count = min(len(room), len(stream))
     room[:count] = stream[:count]
     del room
-    return [bytes(frame) for frame in splitter.frames(count)], stream[count:]
+    whole = splitter.whole(count)
+    return [bytes(frame) for frame in (splitter.frames(count) if whole is None else (whole,))], stream[count:]
 
 
 def feed(splitter: FrameSplitter, pieces: list[bytes]) -> list[bytes]:
@@ -51,6 +52,33 @@ def test_frames_come_out_whole_however_they_arrive(bodies: list[bytes], cuts: li
         at += cut
     pieces.append(stream[at:])
     assert feed(new_splitter(100), pieces) == bodies
+
+
+@pytest.mark.parametrize(
+    ("received", "is_whole"),
+    [
+        (framed(b"abc"), True),
+        (framed(b""), True),
+        (framed(b"abc")[:-1], False),
+        (framed(b"abc") + b"\0", False),
+        (framed(b"abc") + framed(b"abc"), False),
+        (framed(bytes(101)), False),
+        (b"\xff\xff\xff\xff", False),
+        (b"\0\0\0", False),
+    ],
+)
+def test_one_frame_and_nothing_else_is_seen_at_once(received: bytes, is_whole: bool) -> None:
+    splitter = new_splitter(100)
+    splitter.room()[:4] = b"\xff\xff\xff\xff"  # what is left of the frame before
+    splitter.room()[: len(received)] = received
+    whole = splitter.whole(len(received))
+    assert (None if whole is None else bytes(whole)) == (received[4:] if is_whole else None)
+
+
+def test_the_end_of_a_frame_is_not_taken_for_one() -> None:
+    splitter = new_splitter(100)
+    inner = framed(b"abc")
+    assert feed(splitter, [framed(b"12" + inner)[:6], inner]) == [b"12" + inner]
 
 
 SIZES = st.one_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 from ottla.broker.handlers import delete_records
@@ -13,6 +14,7 @@ from ottla.protocol.messages.delete_records import DeleteRecordsPartition, Delet
 from ..data_broker import DataBroker, batch, told
 from ..group_broker import arrived
 
+DESCRIPTORS = "/proc/self/fd"
 MEGABYTE = 1 << 20
 SIZE = len(batch())
 
@@ -195,6 +197,19 @@ def test_only_a_few_timers_stand_for_thousands(broker):
         broker.advance(1)
     assert len(broker.fetches) == 0
     assert len(broker.fetches._heap) < 4000
+
+
+@pytest.mark.skipif(not os.path.isdir(DESCRIPTORS), reason="it counts descriptors as Linux shows them")
+def test_an_answer_that_was_given_holds_no_file(broker):
+    """What is answered before its deadline stays in the purgatory's heap for a while, but not its records."""
+    before = len(os.listdir(DESCRIPTORS))
+    for offset in range(30):
+        waiting = broker.fetch(("t", [{"fetch_offset": offset}]), max_wait_ms=5000)
+        broker.produce("t", batch(value=b"v" * 100_000))
+        assert told(waiting)[0][2] > 100_000
+    del waiting
+    assert len(broker.fetches._heap) == 30
+    assert len(os.listdir(DESCRIPTORS)) <= before + 2
 
 
 def test_read_committed_waits_for_the_stable_offset(broker):

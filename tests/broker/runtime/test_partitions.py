@@ -20,11 +20,11 @@ def test_found_by_name_and_by_id(broker):
     partitions = broker.partitions
     partition = partitions.get("t", 1)
     assert (partition.topic, partition.index, partition.name) == ("t", 1, "t-1")
-    assert partitions.get_by_id(partition.topic_id, 1) is partition
+    assert partitions.find("", partition.topic_id, 1, by_id=True) is partition
     assert partitions.topic_name(partition.topic_id) == "t"
     for topic, index in (("t", 2), ("t", -1), ("u", 0)):
         assert partitions.get(topic, index) is None
-    assert partitions.get_by_id(b"?" * 16, 0) is None
+    assert partitions.find("", b"?" * 16, 0, by_id=True) is None
     assert partitions.topic_name(b"?" * 16) is None
     assert [p.name for p in partitions] == ["t-0", "t-1"]
 
@@ -40,7 +40,7 @@ def test_a_deleted_topic_is_gone_under_both_names(broker):
     partition = broker.partitions.get("t", 0)
     broker.metadata.delete_topic(broker.metadata.image.topics_by_name["t"])
     assert broker.partitions.get("t", 0) is None
-    assert broker.partitions.get_by_id(partition.topic_id, 0) is None
+    assert broker.partitions.find("", partition.topic_id, 0, by_id=True) is None
     assert partition.log not in broker.logs.opened
     with pytest.raises(AppendError) as refusal:
         partition.append(memoryview(bytearray(batch())), now_ms=0)
