@@ -5,6 +5,7 @@ CPU time stands beside wall time everywhere, since the machine that runs a bench
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import signal
@@ -16,6 +17,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import ottla.broker
+import ottla.protocol
+import ottla.storage
 from ottla.protocol.compiler import decode, decode_with_end, encode
 from ottla.protocol.headers import RequestHeader, ResponseHeader, request_header_version, response_header_version
 from ottla.protocol.messages.metadata import MetadataRequest, MetadataResponse
@@ -182,6 +186,15 @@ def _text(cell: object) -> str:
 def progress(text: str) -> None:
     """Say on standard error what is being done."""
     print(text, file=sys.stderr, flush=True)
+
+
+def write_bytecode() -> None:
+    """Compile what was edited since it last ran, as an installation does.
+
+    Where PYTHONDONTWRITEBYTECODE is set each start would compile it again, which once made 0.6 s of 0.45.
+    """
+    for package in (ottla.broker, ottla.protocol, ottla.storage):
+        compileall.compile_dir(Path(package.__path__[0]), quiet=2)
 
 
 def print_complaints(log_path: Path) -> None:

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .broker_process import progress
+from .broker_process import progress, write_bytecode
 from .comparison import opponents, profiles, python_build
 from .comparison.results import Results
 from .comparison.runner import Runner
@@ -74,6 +74,7 @@ def _run(rows: Sequence[Workload], results: Results, options: argparse.Namespace
     """Measure; False when somebody stopped it."""
     home = Path(tempfile.mkdtemp(prefix="ottla-compare-", dir=options.where))
     brokers: list[MeasuredBroker] = []
+    write_bytecode()
     try:
         for kind in _present(options.brokers):
             broker, start_s = opponents.started(kind, home / kind)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broker_process import BrokerProcess, Connection, ask_metadata, print_table, progress
+from broker_process import BrokerProcess, Connection, ask_metadata, print_table, progress, write_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="starts (5)")
     parser.add_argument("--connections", type=int, default=1000, help="idle connections (1000)")
     options = parser.parse_args()
+    write_bytecode()
     starts = []
     for number in range(options.rounds):
         progress(f"start {number + 1} of {options.rounds}")
