@@ -1,8 +1,9 @@
 """Makes what people read of a run of `compare`: `REPORT.md` with all that is judged, pictures, and the README's table.
 
-    python -m compat.bench.report [.bench]
+    python -m compat.bench.report [.bench [LATER ...]]
 
-The figures are those of `results.json`; nothing is measured here.
+The figures are those of `results.json`; nothing is measured here. Rows of a later run stand in the place of the same
+rows of the first one, and the report says which these are; pictures and profiles are the first one's.
 """
 
 from __future__ import annotations
@@ -69,9 +70,11 @@ _README_PICTURES: Final = (
 
 def main() -> None:
     """Read a run, write the report, and put its table into the README."""
-    run = Path(sys.argv[1] if len(sys.argv) > 1 else ".bench")
-    found = json.loads((run / "results.json").read_text())
-    verdicts = [Verdict(**verdict) for verdict in found["verdicts"]]
+    run, *later = [Path(name) for name in sys.argv[1:]] or [Path(".bench")]
+    found = _results(run)
+    about, verdicts = found["about"], _verdicts(found)
+    for again in later:
+        verdicts, about["measured again"] = with_later(verdicts, _verdicts(_results(again)), about)
     PICTURES.mkdir(exist_ok=True)
     for old in PICTURES.glob("*.svg"):
         old.unlink()
@@ -79,8 +82,27 @@ def main() -> None:
     for name in names:
         shutil.copy(run / name, PICTURES / name)
     profiles = {row: from_json(profile) for row, profile in found.get("profiles", {}).items()}
-    (HOME / "REPORT.md").write_text("\n".join(report(found["about"], verdicts, profiles, names)) + "\n")
-    README.write_text(with_block(README.read_text(), readme_block(found["about"], verdicts)))
+    (HOME / "REPORT.md").write_text("\n".join(report(about, verdicts, profiles, names)) + "\n")
+    README.write_text(with_block(README.read_text(), readme_block(about, verdicts)))
+
+
+def _results(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "results.json").read_text())
+    return found
+
+
+def _verdicts(results: dict[str, Any]) -> list[Verdict]:
+    return [Verdict(**verdict) for verdict in results["verdicts"]]
+
+
+def with_later(
+    verdicts: Sequence[Verdict], later: Sequence[Verdict], about: Mapping[str, Any]
+) -> tuple[list[Verdict], list[str]]:
+    """The verdicts with those of a later run in the place of the same, and the names of all rows that have such."""
+    found = {(verdict.row, verdict.figure): verdict for verdict in later}
+    put = [found.get((verdict.row, verdict.figure), verdict) for verdict in verdicts]
+    again = [verdict.row for verdict in verdicts if (verdict.row, verdict.figure) in found]
+    return put, [*dict.fromkeys([*about.get("measured again", ()), *again])]
 
 
 def report(
@@ -172,9 +194,11 @@ def _find(verdicts: Sequence[Verdict], shown: _Shown) -> Verdict | None:
 
 def _described(about: dict[str, Any]) -> str:
     rounds = "one round" if about["rounds"] == 1 else f"medians of {about['rounds']} rounds"
+    again = about.get("measured again")
+    runs = f"in one run; {', '.join(again)} in a run of its own" if again else "in one run"
     return (
         f"{about['when'][:10]}, {about['cpus']} CPUs, {about['python']}; {rounds}, the same client and the same work "
-        "for all, in one run."
+        f"for all, {runs}."
     )
 
 

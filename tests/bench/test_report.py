@@ -52,6 +52,18 @@ def test_the_report_of_a_run_without_profiles_does_not_speak_of_them():
     assert not any("What holds" in line for line in report.report(ABOUT, [HEARTBEAT], {}, []))
 
 
+def test_rows_of_a_later_run_stand_in_the_place_of_the_same():
+    better = HEARTBEAT._replace(
+        values={"ottla": 8.0, "kafka": 40.0, "kfake": 8.0}, ratios={"kafka": 0.2, "kfake": 1.0}, met=True
+    )
+    elsewhere = HEARTBEAT._replace(row="commit")
+    verdicts, again = report.with_later([GROWTH, HEARTBEAT, TOLD], [elsewhere, better], {})
+    assert (verdicts, again) == ([GROWTH, better, TOLD], ["heartbeat"])
+    assert report.with_later(verdicts, [GROWTH], {"measured again": again})[1] == ["heartbeat", "lag: growth"]
+    lines = report.report({**ABOUT, "measured again": again}, verdicts, {}, [])
+    assert any("in one run; heartbeat in a run of its own. 2 of 3 limits are met" in line for line in lines)
+
+
 def test_the_readme_shows_some_rows():
     block = report.readme_block(ABOUT, [HEARTBEAT, TOLD])
     assert block[0] == report.BEGIN
