@@ -36,6 +36,7 @@ from ottla.protocol.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
+from ottla.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from ottla.protocol.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
@@ -382,6 +383,12 @@ def delete_topic(broker: Broker, name: str) -> None:
     request = DeleteTopicsRequest(topic_names=[name], timeout_ms=30_000)
     answer = broker.ask(request, DeleteTopicsResponse, 5).responses[0]
     assert answer.error_code == 0, (name, answer.error_message)
+    # What Kafka's controller has deleted, its broker may still list for a while.
+    listing = MetadataRequest(topics=None)
+    wait_until(
+        lambda: all(topic.name != name for topic in broker.ask(listing, MetadataResponse, 12).topics),
+        f"{name} is not listed any more",
+    )
 
 
 def delete_records(broker: Broker, topic: str, before: int) -> int:
