@@ -189,7 +189,7 @@ def share():
         member = join(topic, group, heartbeat_interval_ms=500)
         members.append(member)
         while not over.is_set():
-            member.poll(100)
+            member.poll(500)
         member.close()
 
     def owned():
@@ -272,7 +272,7 @@ def groups():
 
     def describe():
         member = join(topic, group)
-        soon(lambda: member.poll(100) or member.assignment())
+        soon(lambda: member.poll(500) or member.assignment())
         state, members = described(group)
         member.close()
         return {"state": state, "members": members}
