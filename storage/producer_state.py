@@ -117,8 +117,9 @@ class ProducerEntry:
 
     def move_to_epoch(self, epoch: int) -> None:
         """Sequence numbers begin again with each epoch."""
-        self.epoch = epoch
-        self.batches = []
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.batches = []
 
 
 class ProducerState:
@@ -324,8 +325,7 @@ class ProducerState:
             entry = self.entries[producer_id] = ProducerEntry(producer_id)
         if header.attributes & CONTROL_BIT:
             return self._record_marker(header, offset, marker, entry)
-        if header.producer_epoch != entry.epoch:
-            entry.move_to_epoch(header.producer_epoch)
+        entry.move_to_epoch(header.producer_epoch)
         batches = entry.batches
         if len(batches) >= BATCHES_KEPT:
             del batches[0]
@@ -343,8 +343,7 @@ class ProducerState:
     ) -> CompletedTxn | None:
         if marker is None:  # compaction has emptied the batch: its transaction is gone as well
             return None
-        if header.producer_epoch != entry.epoch:
-            entry.move_to_epoch(header.producer_epoch)
+        entry.move_to_epoch(header.producer_epoch)
         entry.coordinator_epoch = marker.coordinator_epoch
         entry.last_timestamp = header.max_timestamp
         first_offset = entry.txn_first_offset

@@ -46,7 +46,7 @@ def check_commit(
         return ErrorCode.UNKNOWN_MEMBER_ID
     if member.classic is None and api_version < _FIRST_VERSION_FOR_CONSUMERS:
         return ErrorCode.UNSUPPORTED_VERSION
-    return _NONE if epoch == member.epoch else check_epoch(member, epoch, commits)
+    return check_epoch(member, epoch, commits)
 
 
 def check_transactional_commit(
