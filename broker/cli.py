@@ -18,6 +18,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from .config import ConfigError, load_config
+from .event_loop import new_event_loop
 from .inspection.command import add_storage_commands
 from .version import VERSION
 
@@ -137,7 +138,7 @@ def serve(
     # A thread that compacts gives the interpreter back to the loop after this long; the default is five times it.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:
-        with asyncio.Runner(loop_factory=_uvloop() if use_uvloop else None) as runner:
+        with asyncio.Runner(loop_factory=_uvloop() if use_uvloop else new_event_loop) as runner:
             runner.run(run())
     except StartError as error:
         return _refuse(str(error))

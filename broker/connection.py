@@ -22,11 +22,12 @@ from ..protocol.errors import ProtocolError
 from ..protocol.frames import FrameSplitter, FrameTooLargeError
 from .direct_send import DIRECT_FROM_BYTES, DirectSend
 from .dispatch import response_frame, response_parts
+from .event_loop import add_receiver
 from .request import ConnectionInfo, Deferred
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..protocol.primitives import Buffer
     from ..protocol.receive_buffers import ReceiveBuffers
@@ -92,7 +93,7 @@ class Connection:
             local_port=local_port,
             close=self.close,
         )
-        self._loop.add_reader(accepted, self.receive)
+        add_receiver(self._loop, accepted, self.receive)
         logger.debug("connection %s opened", self)
 
     def receive(self) -> None:
@@ -110,16 +111,24 @@ class Connection:
             return
         self._received_s = self._now_s()
         whole = splitter.whole(count)
+        if whole is None:
+            self._handle_all(splitter.frames(count))
+        elif self._parked or self._sending or self._backlog or self._closing:
+            self._keep(whole)
+        else:
+            self._handle(whole)
+        if self._outgoing:
+            self._flush()
+
+    def _handle_all(self, frames: Iterator[memoryview]) -> None:
         try:
-            for frame in splitter.frames(count) if whole is None else (whole,):
+            for frame in frames:
                 if self._parked or self._sending or self._backlog or self._closing:
                     self._keep(frame)
                 else:
                     self._handle(frame)
         except FrameTooLargeError as error:
             self.close(f"{error} (socket.request.max.bytes){_what_it_may_be(self._buffers.shared)}")
-        if self._outgoing:
-            self._flush()
 
     def _hung_up(self) -> None:
         """The client will send no more: what is under way for it is of no use, what is on its way may still arrive."""
@@ -249,10 +258,10 @@ class Connection:
         parts = self._outgoing
         if not parts or self._sending is not None or self._ended:
             return
-        is_large = self._outgoing_bytes >= DIRECT_FROM_BYTES
+        size_bytes = self._outgoing_bytes
         self._outgoing = []
         self._outgoing_bytes = 0
-        if not is_large:
+        if size_bytes < DIRECT_FROM_BYTES:
             data = b"".join(parts)  # type: ignore[arg-type] # what lies in a file is never little
             try:
                 sent = self._socket.send(data)
@@ -261,7 +270,7 @@ class Connection:
             except OSError as error:
                 self._end(error)
                 return
-            if sent == len(data):
+            if sent == size_bytes:
                 return
             parts = [memoryview(data)[sent:]]
         self._sending = DirectSend(self._socket, parts, self._loop, self._sent, self._sending_failed)
@@ -292,7 +301,7 @@ class Connection:
     def _resume_reading(self) -> None:
         if self._reading_paused and not self._closing:
             self._reading_paused = False
-            self._loop.add_reader(self._socket, self.receive)
+            add_receiver(self._loop, self._socket, self.receive)
 
     # Ends
 

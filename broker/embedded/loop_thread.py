@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..event_loop import new_event_loop
 from .errors import EmbeddedBrokerError, NotRunning
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class LoopThread:
     """A thread that runs one event loop until `end`."""
 
     def __init__(self, name: str) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
         self._lock = threading.Lock()
         self._unanswered: set[Future[Any]] = set()

@@ -26,7 +26,7 @@ _SAMPLES_MIN = 20
 _SHARE_MIN = 0.03
 _LIBRARIES = "libraries"
 _PARTS: Final = (
-    ("event loop", ("asyncio/", "selectors.py")),
+    ("event loop", ("asyncio/", "selectors.py", "broker/epoll_loop.py")),
     ("connections", ("broker/connection.py", "broker/direct_send.py", "broker/dispatch.py", "broker/server.py")),
     ("connections", ("protocol/frames.py", "protocol/headers.py", "protocol/receive_buffers.py")),
     ("handlers", ("broker/handlers/", "broker/api_table.py")),
