@@ -28,7 +28,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-pytestmark = pytest.mark.usefixtures("both_event_loops")
+pytestmark = pytest.mark.usefixtures("every_event_loop")
 
 
 def stretch(file: Path, position: int, size: int) -> FileRecords:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FRAME_BYTES_MAX = 100_000
 
-pytestmark = pytest.mark.usefixtures("both_event_loops")
+pytestmark = pytest.mark.usefixtures("every_event_loop")
 
 
 class Parking:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ottla.broker.app import Broker
 from ottla.broker.config import load_config
+from ottla.broker.event_loop import new_event_loop
 from ottla.storage.files import OS_FILES
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class BrokerInThread:
         self._config = load_config(overrides=overrides, port=0, data_dir=str(data_dir))
         self._files = files
         self._broker: Broker | None = None
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.port = 0
 
