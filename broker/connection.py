@@ -27,7 +27,7 @@ from .request import ConnectionInfo, Deferred
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ..protocol.primitives import Buffer
     from ..protocol.receive_buffers import ReceiveBuffers
@@ -111,24 +111,16 @@ class Connection:
             return
         self._received_s = self._now_s()
         whole = splitter.whole(count)
-        if whole is None:
-            self._handle_all(splitter.frames(count))
-        elif self._parked or self._sending or self._backlog or self._closing:
-            self._keep(whole)
-        else:
-            self._handle(whole)
-        if self._outgoing:
-            self._flush()
-
-    def _handle_all(self, frames: Iterator[memoryview]) -> None:
         try:
-            for frame in frames:
+            for frame in splitter.frames(count) if whole is None else (whole,):
                 if self._parked or self._sending or self._backlog or self._closing:
                     self._keep(frame)
                 else:
                     self._handle(frame)
         except FrameTooLargeError as error:
             self.close(f"{error} (socket.request.max.bytes){_what_it_may_be(self._buffers.shared)}")
+        if self._outgoing:
+            self._flush()
 
     def _hung_up(self) -> None:
         """The client will send no more: what is under way for it is of no use, what is on its way may still arrive."""
