@@ -31,14 +31,13 @@ _Ts = TypeVarTuple("_Ts")
 _POLLED_AT_ONCE_MAX: Final = 256
 _READABLE: Final = select.EPOLLIN
 _LONGEST_WAIT_S: Final = 3600.0
-# Each is looked up once a poll.
-_now_s = time.monotonic
+_now_s: Final = time.monotonic
 
 
 class EpollLoop(asyncio.SelectorEventLoop):
     """An event loop as every other, and `add_receiver`."""
 
-    time = staticmethod(time.monotonic)
+    time = staticmethod(_now_s)
     """As asyncio's, without a function in Python around it: it is asked for every request."""
 
     def __init__(self) -> None:
@@ -107,23 +106,15 @@ class _ReceivingSelector(selectors.EpollSelector):
                 return others
 
     def _poll(self, wait_s: float) -> list[tuple[selectors.SelectorKey, int]]:
-        others = []
+        has_others = False
         for descriptor, event in self._epoll.poll(wait_s, _POLLED_AT_ONCE_MAX):
             receive = self.receivers.get(descriptor) if event == _READABLE else None
             if receive is None:
-                others += self._key_and_events(descriptor, event)
+                has_others = True
                 continue
             try:
                 receive()
             except Exception:  # as asyncio has it: a callback that fails ends nothing but itself
                 logger.exception("%r failed", receive)
-        return others
-
-    def _key_and_events(self, descriptor: int, event: int) -> list[tuple[selectors.SelectorKey, int]]:
-        """As `EpollSelector.select` answers; nothing for what a receiver before it has given up."""
-        key = self.get_map().get(descriptor)
-        if key is None:
-            return []
-        is_readable = selectors.EVENT_READ if event & ~select.EPOLLOUT else 0
-        is_writable = selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0
-        return [(key, (is_readable | is_writable) & key.events)]
+        # The poll tells of what is ready as long as it is: nothing is lost, and what was given up is left out.
+        return super().select(0) if has_others else []
