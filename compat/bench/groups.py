@@ -7,11 +7,6 @@ all have their share; and the memory of ten thousand groups with a member each. 
 from __future__ import annotations
 
 import argparse
-import os
-import socket
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from functools import partial
@@ -19,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from broker_process import BrokerProcess, Connection, print_table, progress
+from echo_server import Echo
 from ottla.protocol.errors import ErrorCode
 from ottla.protocol.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
@@ -33,6 +29,7 @@ from ottla.protocol.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
 )
+from request_costs import RequestCosts, costs_by_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +38,6 @@ TOPIC, SMALL_TOPIC = "t", "small"
 REQUEST_US_MAX, STABLE_S_MAX, SLOWEST_MS_MAX, GROUPS_MB_MAX = 60, 3, 100, 100
 _CONNECTIONS = 20
 _HEARTBEAT_VERSION, _COMMIT_VERSION = 1, 9
-_ECHO_BYTES = 100
-_ROUNDS = 5
 
 
 class Member:
@@ -139,23 +134,8 @@ def prepare(broker: BrokerProcess, partitions: int) -> Connection:
             return connection
 
 
-class RequestCosts(NamedTuple):
-    """CPU of one request, in microseconds."""
-
-    at_a_time_us: float
-    """While many members ask: the broker on a CPU that is busy with them."""
-    beside_us: float
-    """While one member asks, from the CPU that the broker runs on."""
-    woken_us: float
-    """While one member asks from another CPU: the broker's sleeps before each request."""
-
-
 def request_costs(broker: BrokerProcess, count: int) -> dict[str, RequestCosts]:
-    """What a heartbeat that says nothing new and a commit of one partition cost, and an echo of as many bytes.
-
-    Where the kernel puts the broker of a lone client changes what that costs by half, from one minute to the next: what
-    it takes to wake a CPU, a virtual one above all, is charged to who runs there. So each place is measured by itself.
-    """
+    """What a heartbeat that says nothing new and a commit of one partition cost, and an echo beside them."""
     members = []
     for index in range(_CONNECTIONS):
         member = Member(Connection(broker.port), f"small-{index}", "only", SMALL_TOPIC)
@@ -164,70 +144,12 @@ def request_costs(broker: BrokerProcess, count: int) -> dict[str, RequestCosts]:
     costs = {}
     for name, asked in (("heartbeat", Member.ask_quietly), ("commit", Member.ask_to_commit)):
         many = [partial(asked, member) for member in members]
-        costs[name] = _costs(broker.process.pid, many, count)
+        costs[name] = costs_by_place(broker.process.pid, many, count)
     for member in members:
         member.hang_up()
     with Echo() as echo:
-        costs["echo"] = _costs(echo.pid, [echo.ask] * _CONNECTIONS, count)
+        costs["echo"] = costs_by_place(echo.pid, [echo.ask] * _CONNECTIONS, count)
     return costs
-
-
-def _costs(pid: int, many: list[Callable[[], Callable[[], None]]], count: int) -> RequestCosts:
-    """Medians of some rounds over the places: the machine has others to serve, and not as many in each moment."""
-    allowed = os.sched_getaffinity(0)
-    own, other = min(allowed), max(allowed)
-    os.sched_setaffinity(0, {own})
-    costs = []
-    for _ in range(_ROUNDS):
-        for asking, place in ((many, other), (many[:1], own), (many[:1], other)):
-            os.sched_setaffinity(pid, {place})
-            costs.append(_cost_us(pid, asking, count // _ROUNDS))
-    for process in (0, pid):
-        os.sched_setaffinity(process, allowed)
-    return RequestCosts(*(statistics.median(costs[place::3]) for place in range(3)))
-
-
-def _cost_us(pid: int, asking: list[Callable[[], Callable[[], None]]], count: int) -> float:
-    before_ns = _cpu_ns(pid)
-    for _ in range(count // len(asking)):
-        answers = [ask() for ask in asking]
-        for answer in answers:
-            answer()
-    return (_cpu_ns(pid) - before_ns) / count / 1000
-
-
-def _cpu_ns(pid: int) -> int:
-    """Of the thread that answers."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-
-
-class Echo:
-    """A server that gives back what it gets, and a client of it."""
-
-    def __init__(self) -> None:
-        program = Path(__file__).with_name("echo_server.py")
-        self._process = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self._client = socket.create_connection(("127.0.0.1", int(self._process.stdout.readline())))
-        self.pid = self._process.pid
-
-    def __enter__(self) -> Echo:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-        self._process.communicate()
-
-    def ask(self) -> Callable[[], None]:
-        """Send as many bytes as a commit has; what is returned reads them."""
-        self._client.sendall(bytes(_ECHO_BYTES))
-
-        def read() -> None:
-            left = _ECHO_BYTES
-            while left:
-                left -= len(self._client.recv(left))
-
-        return read
 
 
 def share_out(broker: BrokerProcess, members: int, partitions: int) -> Share:
