@@ -6,7 +6,6 @@ and what `committed` tells is what replaying that batch gives, now and at the ne
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from ...protocol.plain_batch import PlainBatchMould
@@ -28,7 +27,7 @@ _new_tuple = tuple.__new__
 class RepeatedOffset:
     """A partition of a topic as one group commits it, without metadata and without an expiry of its own."""
 
-    __slots__ = ("_mould", "_pieces", "_value", "leader_epoch", "partition", "place", "topic_id")
+    __slots__ = ("_mould", "_pieces", "leader_epoch", "partition", "place", "topic_id")
 
     def __init__(self, group_id: str, topic: str, topic_id: bytes, partition: int, leader_epoch: int) -> None:
         self.place = group_id, topic, partition
@@ -41,13 +40,12 @@ class RepeatedOffset:
         version, epoch = value[:_OFFSET_AT], value[_OFFSET_AT + _LONG_BYTES : _TIME_AT]
         topic_tag = value[_TIME_AT + _LONG_BYTES :]
         self._pieces = version, epoch, topic_tag
-        self._value = struct.Struct(f">{len(version)}sq{len(epoch)}sq{len(topic_tag)}s")
-        self._mould = PlainBatchMould(key, len(value))
+        self._mould = PlainBatchMould(key, f"{len(version)}sq{len(epoch)}sq{len(topic_tag)}s")
 
     def batch(self, offset: int, now_ms: int) -> tuple[bytearray, BatchHeader]:
         """The batch of one record that commits this offset now, and its header."""
         version, epoch, topic_tag = self._pieces
-        return self._mould.build(self._value.pack(version, offset, epoch, now_ms, topic_tag), now_ms)
+        return self._mould.build(now_ms, version, offset, epoch, now_ms, topic_tag)
 
     def committed(self, offset: int, now_ms: int, record_offset: int) -> CommittedOffset:
         """What that batch says when it is read at `record_offset`."""

@@ -20,8 +20,6 @@ from .transaction_metadata import NO_PRODUCER_ID, TransactionMetadata
 from .transaction_state import FLEXIBLE_RECORDS_SINCE, TransactionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...protocol.primitives import Buffer
     from ...protocol.record_batch import BatchHeader
     from .transaction_metadata import TopicPartition
@@ -137,21 +135,22 @@ def usual_batch(metadata: TransactionMetadata, now_ms: int) -> tuple[bytearray, 
         return None
     if len(name) > CACHED_CHARS_MAX or len(partitions) > _USUAL_PARTITIONS_MAX:
         return None
-    mould, pack, places = usual_form(name, partitions, version != 0)
-    fields = 1, producer_id, epoch, timeout_ms, state, places, updated_ms, started_ms
-    value = pack(*fields, 2, 0, 8, previous, 2, 2, version) if version else pack(*fields, 1, 0, 8, previous)
-    return mould.build(value, now_ms)
+    mould, places = usual_form(name, partitions, version != 0)
+    fields = now_ms, 1, producer_id, epoch, timeout_ms, state, places, updated_ms, started_ms
+    if version:
+        return mould.build(*fields, 2, 0, 8, previous, 2, 2, version)
+    return mould.build(*fields, 1, 0, 8, previous)
 
 
 @lru_cache(maxsize=2048)
 def usual_form(
     transactional_id: str, partitions: frozenset[TopicPartition], tells_version: bool
-) -> tuple[PlainBatchMould, Callable[..., bytes], bytes]:
-    """The mould of such a batch, how to pack its value, and the partitions in it."""
+) -> tuple[PlainBatchMould, bytes]:
+    """The mould of such a batch, and the partitions in it."""
     places = _encoded_partitions(partitions)
     # Behind the times: how many tagged fields; the previous producer id, and the client's version.
-    value = struct.Struct(f">hqhib{len(places)}sqq{'BBBqBBh' if tells_version else 'BBBq'}")
-    return PlainBatchMould(_encoded_key(transactional_id), value.size), value.pack, places
+    value_format = f"hqhib{len(places)}sqq{'BBBqBBh' if tells_version else 'BBBq'}"
+    return PlainBatchMould(_encoded_key(transactional_id), value_format), places
 
 
 def decode_record(key: Buffer, value: Buffer | None) -> TransactionRecord | None:

@@ -301,7 +301,7 @@ class GroupCoordinators(MetadataListener):
         offset: int,
         api_version: int,
     ) -> ErrorCode:
-        """Do what `commit` does with one offset of which `repeated` has the record.
+        """Do what `commit` does with one offset of which `repeated` has the record, where the log commits at once.
 
         Of 11 µs it leaves 7: nothing is built but the bytes for the log and what is kept of them in memory.
         """
@@ -314,10 +314,10 @@ class GroupCoordinators(MetadataListener):
             return code
         batch, header = repeated.batch(offset, now.wall_ms)
         try:
-            record_offset = hosted.log.append_built(batch, header, now.wall_ms)
+            appended = hosted.log.partition.append_built(batch, header, now.wall_ms)
         except AppendError as error:
             return append_error(_unwritten(hosted, error))
-        hosted.shard.replay_again(repeated, offset, now.wall_ms, record_offset)
+        hosted.shard.replay_again(repeated, offset, now.wall_ms, appended.base_offset)
         return _NONE
 
     def commit_in_transaction(

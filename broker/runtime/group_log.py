@@ -70,14 +70,8 @@ class GroupLog:
                 producer_epoch=producer.epoch,
                 base_sequence=0,
             )
-        return self.append_built(batch, header, now_ms)
-
-    def append_built(self, batch: bytearray, header: BatchHeader, now_ms: int) -> int:
-        """Write one batch of records that is built already, as `append` does."""
-        partition = self.partition
-        appended = partition.append_built(batch, header, now_ms)
-        if not partition.is_committed:
-            self._commits.wait_for(partition)
+        appended = self.partition.append_built(batch, header, now_ms)
+        self._commits.wait_for(self.partition)
         return appended.base_offset
 
     def read_all(self) -> Iterator[LoggedRecord | LoggedMarker]:

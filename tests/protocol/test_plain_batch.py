@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from hypothesis import given
 from hypothesis import strategies as st
 from ottla.protocol.plain_batch import PlainBatchMould, build_plain_batch
@@ -60,14 +62,20 @@ def test_the_header_beside_it_is_the_one_in_it(entries, time_ms):
 
 @given(key=TEXTS, values=st.integers(1, 600).flatmap(lambda size: st.lists(st.binary(min_size=size, max_size=size))))
 def test_a_mould_makes_the_same(key, values):
-    mould = PlainBatchMould(key, len(values[0]) if values else 1)
+    mould = PlainBatchMould(key, f"{len(values[0]) if values else 1}s")
     for time_ms, value in enumerate(values, 1_700_000_000_000):
-        assert mould.build(value, time_ms) == build_plain_batch([(key, value)], time_ms)
+        assert mould.build(time_ms, value) == build_plain_batch([(key, value)], time_ms)
+
+
+@given(time_ms=TIMES, numbers=st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**15), 2**15 - 1)))
+def test_a_mould_for_values_of_several_fields(time_ms, numbers):
+    built = PlainBatchMould(b"k", "3sqh").build(time_ms, b"abc", *numbers)
+    assert built == build_plain_batch([(b"k", b"abc" + struct.pack(">qh", *numbers))], time_ms)
 
 
 @given(time_ms=TIMES, value=st.sampled_from([8188, 8190, 8191, 8192, 20_000]).map(bytes))
 def test_a_mould_for_large_values(time_ms, value):
-    data, header = PlainBatchMould(b"k", len(value)).build(value, time_ms)
+    data, header = PlainBatchMould(b"k", f"{len(value)}s").build(time_ms, value)
     assert (data, header) == build_plain_batch([(b"k", value)], time_ms)
     assert type(header) is BatchHeader
     check_crc(data, 0, header)

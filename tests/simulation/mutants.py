@@ -47,9 +47,9 @@ MUTANTS = (
     ),
     Mutant(
         "a group's answer does not wait for the disk",
-        "broker.runtime.group_log:GroupLog.append_built",
-        "if not partition.is_committed:",
-        "if False:",
+        "broker.runtime.group_log:GroupLog.append",
+        "self._commits.wait_for(self.partition)",
+        "pass",
         consumer_groups,
         "went back to",
     ),
