@@ -8,10 +8,10 @@ rows of the first one, and the report says which these are; pictures and profile
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -70,10 +70,11 @@ _README_PICTURES: Final = (
 
 def main() -> None:
     """Read a run, write the report, and put its table into the README."""
-    run, *later = [Path(name) for name in sys.argv[1:]] or [Path(".bench")]
+    options = _options()
+    run: Path = options.run
     found = _results(run)
     about, verdicts = found["about"], _verdicts(found)
-    for again in later:
+    for again in options.later:
         verdicts, about["measured again"] = with_later(verdicts, _verdicts(_results(again)), about)
     PICTURES.mkdir(exist_ok=True)
     for old in PICTURES.glob("*.svg"):
@@ -86,8 +87,18 @@ def main() -> None:
     README.write_text(with_block(README.read_text(), readme_block(about, verdicts)))
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path, nargs="?", default=Path(".bench"), help="where a run was written (.bench)")
+    parser.add_argument("later", type=Path, nargs="*", help="where rows of it were written that were measured again")
+    return parser.parse_args()
+
+
 def _results(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "results.json").read_text())
+    try:
+        found: dict[str, Any] = json.loads((run / "results.json").read_text())
+    except FileNotFoundError as error:
+        raise SystemExit(f"{error.filename} is not there: `make bench-compare` writes it") from None
     return found
 
 
