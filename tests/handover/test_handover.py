@@ -42,6 +42,9 @@ USUAL = re.compile(
     r"|ERROR \[ControllerApis nodeId=1\] Unexpected error handling request \S+\(apiKey=CONTROLLER_REGISTRATION,"
     # A share group's state that its coordinator could not ask for any more, since it is being stopped.
     r"|ERROR \[GroupCoordinator id=1\] Persister initialization failed"
+    r"|ERROR \[GroupCoordinator id=1\] Received error while calling initialize state for sharing on persister"
+    r"|ERROR \[PersisterStateManager\]: Unable to find node to use for coordinator lookup\."
+    r"|WARN Exception while getting share coordinator "
     # A client that asks again while the first of its kind is being served.
     r"|WARN Auto topic creation failed for \S+ with error 'TOPIC_ALREADY_EXISTS'"
     # Partitions that are added to a topic, and the gap in a sequence that the test sends.
