@@ -49,7 +49,7 @@ from .runtime.transaction_coordinators import TransactionCoordinators
 from .runtime.transaction_markers import TransactionMarkers
 from .server import ListenError, Server
 from .services import Services
-from .settings import group_settings, limits, transaction_settings
+from .settings import group_settings, limits, sockets, transaction_settings
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .config import BrokerConfig
     from .runtime.partitions import PartitionLogs
-    from .server import Limits
+    from .server import Limits, SocketSettings
 
 logger = logging.getLogger(__name__)
 
@@ -204,15 +204,15 @@ class Broker:
 
     def _take_addresses(self) -> Server:
         config = self._config
-        self._server = server = self._new_server(limits(config), config.socket_listen_backlog_size)
+        self._server = server = self._new_server(limits(config), sockets(config))
         for listener in config.listeners:
             host, port = server.bind(listener.name, listener.host, listener.port)
             self._addresses.append((listener.name, host, port))
         return server
 
-    def _new_server(self, limits: Limits, pending_connections_max: int) -> Server:
+    def _new_server(self, limits: Limits, sockets: SocketSettings) -> Server:
         """What listens; whoever wants connections to fail has another one."""
-        return Server(limits, pending_connections_max)
+        return Server(limits, sockets)
 
     def _take_directories(self) -> LogDirectories:
         config = self._config

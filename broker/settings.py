@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .coordinators.group_settings import GroupSettings
 from .coordinators.transaction_settings import TransactionSettings
-from .server import Limits
+from .server import Limits, SocketSettings
 
 if TYPE_CHECKING:
     from .config import BrokerConfig
@@ -20,6 +20,15 @@ def limits(config: BrokerConfig) -> Limits:
         connections_per_ip_max=config.max_connections_per_ip,
         connections_per_ip_overrides=config.max_connections_per_ip_overrides,
         idle_ms_max=config.connections_max_idle_ms,
+    )
+
+
+def sockets(config: BrokerConfig) -> SocketSettings:
+    """How listening sockets are made."""
+    return SocketSettings(
+        pending_connections_max=config.socket_listen_backlog_size,
+        send_buffer_bytes=config.socket_send_buffer_bytes,
+        receive_buffer_bytes=config.socket_receive_buffer_bytes,
     )
 
 

@@ -52,6 +52,8 @@ class BrokerConfig:
     """None: each client is told the address it came in on."""
     socket_request_max_bytes: int
     socket_listen_backlog_size: int
+    socket_receive_buffer_bytes: int
+    socket_send_buffer_bytes: int
     max_connections: int
     max_connections_per_ip: int
     max_connections_per_ip_overrides: Mapping[str, int]

@@ -2,7 +2,7 @@
 
 A key that is read has a line in documentation.py. A key that asks for something that is not there is refused by name,
 with the reason and the way out, when its value really asks: the default never does. All others tune Kafka's insides
-(thread counts, socket buffers, purgatories): they are taken, shown by DescribeConfigs, and named at debug level.
+(thread counts, purgatories): they are taken, shown by DescribeConfigs, and named at debug level.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..request import ConnectionInfo
     from ..runtime.commit_barrier import CommitBarrier
     from ..runtime.log_directories import LogDirectories
-    from ..server import Limits, Server
+    from ..server import Limits, Server, SocketSettings
     from ..services import Services
     from .faults.disk import FaultyFiles
     from .moving_clock import MovingClock
@@ -86,8 +86,8 @@ class ObservedBroker(app.Broker):
         self.dispatcher = ObservedDispatcher(apis, services, self._commits, self.changes.tell)
         return self.dispatcher
 
-    def _new_server(self, limits: Limits, pending_connections_max: int) -> Server:
-        return RefusingServer(limits, pending_connections_max)
+    def _new_server(self, limits: Limits, sockets: SocketSettings) -> Server:
+        return RefusingServer(limits, sockets)
 
     def _new_disk_threads(self, count: int, name: str) -> DiskThreads:
         threads = _ObservedThreads(asyncio.get_running_loop(), count, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from ottla.broker.api_table import Api
 from ottla.broker.dispatch import Dispatcher
 from ottla.broker.request import Deferred, RequestContext
 from ottla.broker.runtime.commit_barrier import CommitBarrier
-from ottla.broker.server import Limits, ListenError, Server
+from ottla.broker.server import Limits, ListenError, Server, SocketSettings
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.compiler import encode
 from ottla.protocol.headers import RequestHeader
@@ -22,7 +23,7 @@ from ottla.protocol.messages.heartbeat import HeartbeatRequest, HeartbeatRespons
 from ottla.protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 FRAME_BYTES_MAX = 100_000
 
@@ -68,14 +69,14 @@ class Setup(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def serving(**limits: int) -> AsyncIterator[Setup]:
+async def serving(sockets: SocketSettings | None = None, **limits: int) -> AsyncIterator[Setup]:
     handlers = Parking()
     apis = {
         12: Api(ApiKey.HEARTBEAT, 0, 4, HeartbeatRequest, handlers.heartbeat),
         16: Api(ApiKey.LIST_GROUPS, 0, 5, ListGroupsRequest, handlers.list_groups),
     }
     chosen = {"connections_max": 100, "connections_per_ip_max": 100, "idle_ms_max": 0, **limits}
-    server = Server(Limits(FRAME_BYTES_MAX, **chosen))
+    server = Server(Limits(FRAME_BYTES_MAX, **chosen), sockets)
     _, port = server.bind("PLAINTEXT", "127.0.0.1", 0)
     server.start(Dispatcher(apis, None, CommitBarrier()))  # type: ignore[arg-type]
     try:
@@ -496,6 +497,56 @@ def test_idle_connections_are_closed_but_parked_ones_are_not() -> None:
             assert await idle_reader.read() == b""
             setup.handlers.parked[0].complete(HeartbeatResponse())
             assert await correlation_ids(parked_reader, 1) == [1]
+
+    run(scenario())
+
+
+def buffers_of(found: socket.socket) -> tuple[int, int]:
+    """For sending and for receiving, as the system counts them: Linux tells twice of what was asked for."""
+    return found.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF), found.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+def accepted_after(prepare: Callable[[socket.socket], None]) -> tuple[int, int]:
+    """The buffers of a connection that a listening socket has accepted which was prepared so."""
+    with socket.socket() as listening:
+        prepare(listening)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            return buffers_of(accepted)
+
+
+@pytest.mark.parametrize(("send_bytes", "receive_bytes"), [(60_000, 40_000), (60_000, -1), (-1, 40_000), (-1, -1)])
+def test_connections_have_the_buffers_that_were_asked_for(send_bytes: int, receive_bytes: int) -> None:
+    def prepare(listening: socket.socket) -> None:
+        for option, size_bytes in ((socket.SO_SNDBUF, send_bytes), (socket.SO_RCVBUF, receive_bytes)):
+            if size_bytes > 0:
+                listening.setsockopt(socket.SOL_SOCKET, option, size_bytes)
+
+    async def scenario() -> None:
+        settings = SocketSettings(send_buffer_bytes=send_bytes, receive_buffer_bytes=receive_bytes)
+        async with serving(settings) as setup, client(setup.port) as (reader, writer):
+            writer.write(heartbeat(1))
+            assert await correlation_ids(reader, 1) == [1]
+            [connection] = setup.server.connections
+            with socket.socket(fileno=os.dup(connection.descriptor)) as accepted:
+                assert buffers_of(accepted) == accepted_after(prepare)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        (SocketSettings(send_buffer_bytes=0), "socket.send.buffer.bytes"),
+        (SocketSettings(receive_buffer_bytes=-2), "socket.receive.buffer.bytes"),
+    ],
+)
+def test_a_buffer_of_no_size_is_said_by_its_key(settings: SocketSettings, key: str) -> None:
+    async def scenario() -> None:
+        server = Server(Limits(FRAME_BYTES_MAX, 1, 1, 0), settings)
+        with pytest.raises(ListenError, match=rf"{key} is (0|-2), which is neither a size nor -1"):
+            server.bind("PLAINTEXT", "127.0.0.1", 0)
 
     run(scenario())
 

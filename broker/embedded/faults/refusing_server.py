@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from ...server import Limits, Server
+from ...server import Limits, Server, SocketSettings, set_buffers
 
 if TYPE_CHECKING:
     from ...dispatch import Dispatcher
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class RefusingServer(Server):
     """The server of an embedded broker."""
 
-    def __init__(self, limits: Limits, pending_connections_max: int) -> None:
-        super().__init__(limits, pending_connections_max)
+    def __init__(self, limits: Limits, sockets: SocketSettings) -> None:
+        super().__init__(limits, sockets)
         self._accepting: list[asyncio.Task[None]] = []
         self.is_refusing = False
 
@@ -34,18 +34,18 @@ class RefusingServer(Server):
             self._tasks.remove(task)
         for number, listener in enumerate(self._listeners):
             loop.remove_reader(listener.socket)
-            self._listeners[number] = listener._replace(socket=_bound_in_place_of(listener.socket))
+            self._listeners[number] = listener._replace(socket=_bound_in_place_of(listener.socket, self._sockets))
 
     def listen_again(self) -> None:
         """Take connections again."""
         self.is_refusing = False
         for listener in self._listeners:
-            listener.socket.listen(self._pending_connections_max)
+            listener.socket.listen(self._sockets.pending_connections_max)
         self._accepting = [asyncio.ensure_future(self._accept(listener)) for listener in self._listeners]
         self._tasks += self._accepting
 
 
-def _bound_in_place_of(listening: socket.socket) -> socket.socket:
+def _bound_in_place_of(listening: socket.socket, settings: SocketSettings) -> socket.socket:
     """Close a socket that listens, and return one that has its address and does not."""
     bound = socket.socket(listening.family, socket.SOCK_STREAM)
     bound.setblocking(False)
@@ -55,5 +55,6 @@ def _bound_in_place_of(listening: socket.socket) -> socket.socket:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
     address = listening.getsockname()
     listening.close()
+    set_buffers(bound, settings)
     bound.bind(address)
     return bound
