@@ -48,7 +48,7 @@ class SocketSettings(NamedTuple):
     """How a listening socket is made; the sockets that it accepts have its buffers.
 
     A buffer of -1 bytes is left to the operating system, as in Kafka. A small one for sending makes long answers cheap:
-    a lag of 1 GB is read for half of the CPU, since what is on its way to a client stays in the processor's cache.
+    with Kafka's 102400 a lag of 1 GB is read for half of the CPU.
     """
 
     pending_connections_max: int = 1024
