@@ -74,7 +74,8 @@ def refusal(partition):
 
 def first_call_of(place, folder, operation):
     """The number that the first such call on a folder will have at the next start, found by a dry run."""
-    return next(n for n, call in enumerate(place.files.calls) if call.operation == operation and folder in call.name)
+    wanted = os.fspath(place.folder / folder)
+    return next(n for n, call in enumerate(place.files.calls) if (call.operation, call.name) == (operation, wanted))
 
 
 def test_a_folder_that_cannot_be_made_takes_only_its_own_partition_off_line(place, caplog):
