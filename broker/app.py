@@ -60,8 +60,9 @@ if TYPE_CHECKING:
     from .api_table import Api
     from .clock import Clock
     from .config import BrokerConfig
+    from .listening_sockets import SocketSettings
     from .runtime.partitions import PartitionLogs
-    from .server import Limits, SocketSettings
+    from .server import Limits
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 from collections import Counter
@@ -15,18 +14,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..protocol.receive_buffers import ReceiveBuffers
 from .connection import Connection
+from .listening_sockets import listening_socket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .dispatch import Dispatcher
+    from .listening_sockets import SocketSettings
 
 logger = logging.getLogger(__name__)
 
 _RECEIVE_BUFFER_BYTES = 256 * 1024
 _SPARE_BUFFERS_KEPT_S = 10.0
 _ACCEPT_RETRY_S = 0.5
-_SYSTEMS_OWN = -1
 _STOP_GRACE_S = 1.0
 
 
@@ -44,18 +44,6 @@ class Limits(NamedTuple):
     connections_per_ip_overrides: Mapping[str, int] = {}
 
 
-class SocketSettings(NamedTuple):
-    """How a listening socket is made; the sockets that it accepts have its buffers.
-
-    A buffer of -1 bytes is left to the operating system, as in Kafka. A small one for sending makes long answers cheap:
-    with Kafka's 102400 a lag of 1 GB is read for half of the CPU.
-    """
-
-    pending_connections_max: int = 1024
-    send_buffer_bytes: int = 102_400
-    receive_buffer_bytes: int = _SYSTEMS_OWN
-
-
 class _Listener(NamedTuple):
     name: str
     socket: socket.socket
@@ -64,10 +52,10 @@ class _Listener(NamedTuple):
 class Server:
     """Every open listener and connection of a broker."""
 
-    def __init__(self, limits: Limits, sockets: SocketSettings | None = None) -> None:
+    def __init__(self, limits: Limits, sockets: SocketSettings) -> None:
         self.limits = limits
         """In force now; whoever applies dynamic changes replaces them."""
-        self._sockets = sockets or SocketSettings()
+        self._sockets = sockets
         self._buffers = ReceiveBuffers(_RECEIVE_BUFFER_BYTES, self._watch_spare_buffers)
         self._buffer_watch: asyncio.TimerHandle | None = None
         self._connections: set[Connection] = set()
@@ -84,7 +72,7 @@ class Server:
     def bind(self, name: str, host: str, port: int) -> tuple[str, int]:
         """Take an address and return the real one; who connects before `start` waits in the backlog."""
         try:
-            listener = _bound_socket(host, port, self._sockets)
+            listener = listening_socket(host, port, self._sockets)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ListenError(f"cannot listen on {host or '*'}:{port} (listener {name}): {reason}") from error
@@ -217,41 +205,3 @@ class Server:
             for connection in list(self._connections):
                 if connection.last_active_s < oldest and not connection.is_parked:
                     connection.close_idle()
-
-
-def _bound_socket(host: str, port: int, settings: SocketSettings) -> socket.socket:
-    """A TCP socket on the address; without a host on all addresses, both families where there are both."""
-    family, address = _resolve(host, port)
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setblocking(False)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if not host else 1)
-        set_buffers(bound, settings)
-        bound.bind(address)
-        bound.listen(settings.pending_connections_max)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
-    if not host:
-        return (socket.AF_INET6, ("::", port)) if socket.has_dualstack_ipv6() else (socket.AF_INET, ("0.0.0.0", port))  # noqa: S104 - asked for
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return family, (str(address[0]), int(address[1]))
-
-
-def set_buffers(bound: socket.socket, settings: SocketSettings) -> None:
-    """Give a socket its buffers before it listens. Raises OSError for a size that is none."""
-    for option, size_bytes, key in (
-        (socket.SO_SNDBUF, settings.send_buffer_bytes, "socket.send.buffer.bytes"),
-        (socket.SO_RCVBUF, settings.receive_buffer_bytes, "socket.receive.buffer.bytes"),
-    ):
-        if size_bytes == _SYSTEMS_OWN:
-            continue
-        if size_bytes <= 0:
-            raise OSError(errno.EINVAL, f"{key} is {size_bytes}, which is neither a size nor -1")
-        bound.setsockopt(socket.SOL_SOCKET, option, size_bytes)

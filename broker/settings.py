@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from .coordinators.group_settings import GroupSettings
 from .coordinators.transaction_settings import TransactionSettings
-from .server import Limits, SocketSettings
+from .listening_sockets import SocketSettings
+from .server import Limits
 
 if TYPE_CHECKING:
     from .config import BrokerConfig

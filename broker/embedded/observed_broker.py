@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from ..config import BrokerConfig
     from ..connection import Connection
     from ..dispatch import Exchange
+    from ..listening_sockets import SocketSettings
     from ..request import ConnectionInfo
     from ..runtime.commit_barrier import CommitBarrier
     from ..runtime.log_directories import LogDirectories
-    from ..server import Limits, Server, SocketSettings
+    from ..server import Limits, Server
     from ..services import Services
     from .faults.disk import FaultyFiles
     from .moving_clock import MovingClock

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from ottla.broker.api_table import Api
 from ottla.broker.dispatch import Dispatcher
+from ottla.broker.listening_sockets import SocketSettings
 from ottla.broker.request import Deferred, RequestContext
 from ottla.broker.runtime.commit_barrier import CommitBarrier
-from ottla.broker.server import Limits, ListenError, Server, SocketSettings
+from ottla.broker.server import Limits, ListenError, Server
 from ottla.protocol.api_keys import ApiKey
 from ottla.protocol.compiler import encode
 from ottla.protocol.headers import RequestHeader
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 FRAME_BYTES_MAX = 100_000
+SYSTEMS_OWN_BUFFERS = SocketSettings(pending_connections_max=1024, send_buffer_bytes=-1, receive_buffer_bytes=-1)
 
 pytestmark = pytest.mark.usefixtures("every_event_loop")
 
@@ -69,7 +71,7 @@ class Setup(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def serving(sockets: SocketSettings | None = None, **limits: int) -> AsyncIterator[Setup]:
+async def serving(sockets: SocketSettings = SYSTEMS_OWN_BUFFERS, **limits: int) -> AsyncIterator[Setup]:
     handlers = Parking()
     apis = {
         12: Api(ApiKey.HEARTBEAT, 0, 4, HeartbeatRequest, handlers.heartbeat),
@@ -524,7 +526,7 @@ def test_connections_have_the_buffers_that_were_asked_for(send_bytes: int, recei
                 listening.setsockopt(socket.SOL_SOCKET, option, size_bytes)
 
     async def scenario() -> None:
-        settings = SocketSettings(send_buffer_bytes=send_bytes, receive_buffer_bytes=receive_bytes)
+        settings = SYSTEMS_OWN_BUFFERS._replace(send_buffer_bytes=send_bytes, receive_buffer_bytes=receive_bytes)
         async with serving(settings) as setup, client(setup.port) as (reader, writer):
             writer.write(heartbeat(1))
             assert await correlation_ids(reader, 1) == [1]
@@ -538,8 +540,8 @@ def test_connections_have_the_buffers_that_were_asked_for(send_bytes: int, recei
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        (SocketSettings(send_buffer_bytes=0), "socket.send.buffer.bytes"),
-        (SocketSettings(receive_buffer_bytes=-2), "socket.receive.buffer.bytes"),
+        (SYSTEMS_OWN_BUFFERS._replace(send_buffer_bytes=0), "socket.send.buffer.bytes"),
+        (SYSTEMS_OWN_BUFFERS._replace(receive_buffer_bytes=-2), "socket.receive.buffer.bytes"),
     ],
 )
 def test_a_buffer_of_no_size_is_said_by_its_key(settings: SocketSettings, key: str) -> None:

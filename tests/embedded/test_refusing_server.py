@@ -7,12 +7,13 @@ import os
 import socket
 
 from ottla.broker.embedded.faults.refusing_server import RefusingServer
-from ottla.broker.server import Limits, SocketSettings
+from ottla.broker.listening_sockets import SocketSettings
+from ottla.broker.server import Limits
 
 
 def test_it_listens_again_with_the_buffers_of_before():
     async def scenario() -> None:
-        server = RefusingServer(Limits(1000, 10, 10, 0), SocketSettings(send_buffer_bytes=60_000))
+        server = RefusingServer(Limits(1000, 10, 10, 0), SocketSettings(10, 60_000, -1))
         server.bind("PLAINTEXT", "127.0.0.1", 0)
         server.start(None)
         before = [send_buffer_of(descriptor) for descriptor in server.descriptors()]

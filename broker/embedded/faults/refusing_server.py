@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING
 
-from ...server import Limits, Server, SocketSettings, set_buffers
+from ...listening_sockets import bound_in_place_of
+from ...server import Server
 
 if TYPE_CHECKING:
     from ...dispatch import Dispatcher
+    from ...listening_sockets import SocketSettings
+    from ...server import Limits
 
 
 class RefusingServer(Server):
@@ -34,7 +36,7 @@ class RefusingServer(Server):
             self._tasks.remove(task)
         for number, listener in enumerate(self._listeners):
             loop.remove_reader(listener.socket)
-            self._listeners[number] = listener._replace(socket=_bound_in_place_of(listener.socket, self._sockets))
+            self._listeners[number] = listener._replace(socket=bound_in_place_of(listener.socket, self._sockets))
 
     def listen_again(self) -> None:
         """Take connections again."""
@@ -43,18 +45,3 @@ class RefusingServer(Server):
             listener.socket.listen(self._sockets.pending_connections_max)
         self._accepting = [asyncio.ensure_future(self._accept(listener)) for listener in self._listeners]
         self._tasks += self._accepting
-
-
-def _bound_in_place_of(listening: socket.socket, settings: SocketSettings) -> socket.socket:
-    """Close a socket that listens, and return one that has its address and does not."""
-    bound = socket.socket(listening.family, socket.SOCK_STREAM)
-    bound.setblocking(False)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if listening.family == socket.AF_INET6:
-        v6_only = listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
-    address = listening.getsockname()
-    listening.close()
-    set_buffers(bound, settings)
-    bound.bind(address)
-    return bound
