@@ -29,7 +29,7 @@ TOPIC_DOCUMENTATION: dict[str, str] = {
     "min.cleanable.dirty.ratio": "Share of the log that must be uncompacted before it is compacted.",
     "min.compaction.lag.ms": "Time for which a record is safe from compaction.",
     "min.insync.replicas": "Replicas that must be in sync for acks=all to succeed.",
-    "preallocate": "Whether a new segment file gets its full size at once.",
+    "preallocate": "Whether new segment files get their full size at once; Ottla reads such files and makes none.",
     "remote.log.copy.disable": "Whether copying to tiered storage is stopped.",
     "remote.log.delete.on.disable": "Whether tiered data is deleted when tiering is switched off.",
     "remote.storage.enable": "Whether closed segments go to tiered storage.",
