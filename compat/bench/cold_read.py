@@ -37,6 +37,7 @@ from ottla.protocol.records import Record, build_batch
 from ottla.storage.environment import StorageEnvironment
 from ottla.storage.log_config import LogConfig
 from ottla.storage.log_directory import LogDirectory
+from page_cache import forget_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ def run(home: Path, options: argparse.Namespace) -> None:
     folder = data_dir / f"{TOPIC}-0"
     size = sum(path.stat().st_size for path in folder.glob("*.log"))
     index_bytes = sum(path.stat().st_size for path in folder.glob("*index"))
-    forget_pages(folder)
+    forget_log(folder)
     cat_mb_per_s = cat(folder, size)
     os.environ["OTTLA_PROBE"] = str(home / "probe.json")
     broker = BrokerProcess(data_dir, {}, program=PROBED)
@@ -162,7 +163,7 @@ def write_log(data_dir: Path, topic_id: bytes, options: argparse.Namespace) -> N
 def measured(broker: BrokerProcess, folder: Path, name: str, read: Callable[[], int]) -> Reading:
     """Run one reader on a cold log and watch the broker's memory meanwhile."""
     progress(name)
-    forget_pages(folder)
+    forget_log(folder)
     resident_mb = [broker.resident_mb]
     ended = threading.Event()
 
@@ -225,13 +226,10 @@ def read_with_kcat(port: int, size: int) -> int:
     return size
 
 
-def forget_pages(folder: Path) -> None:
-    """Push the files out of the page cache."""
+def forget_log(folder: Path) -> None:
+    """Push all of its files out of the page cache."""
     for path in folder.iterdir():
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fdatasync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(descriptor)
+        forget_pages(path)
 
 
 def cat(folder: Path, size: int) -> float:

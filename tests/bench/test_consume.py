@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 
-from compat.bench.comparison.workloads.consume import forget_pages
+from compat.bench.comparison.workloads.consume import forget_topic
 
 WALKS = 300
 
@@ -26,7 +26,7 @@ def test_pages_are_forgotten_while_a_broker_deletes_folders_of_other_topics(tmp_
     thread.start()
     try:
         for _ in range(WALKS):
-            forget_pages(tmp_path, "cold")
+            forget_topic(tmp_path, "cold")
     finally:
         is_over.set()
         thread.join()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from confluent_kafka import Consumer, TopicPartition
 
+from ...page_cache import forget_pages
 from .. import topics
 from ..workload import Limit, NotDone, Sample, Stopwatch, Target, Workload
 
@@ -56,7 +57,7 @@ class ConsumeAll(Workload):
             reader.rest()
         time.sleep(_REST_S)
         if self.is_cold:
-            forget_pages(target.data_dir, self.topic)
+            forget_topic(target.data_dir, self.topic)
         read_before_mb = target.accounts.disk_read_mb
         with Stopwatch(target) as watch:
             threads = [threading.Thread(target=reader.read_all) for reader in readers]
@@ -135,7 +136,7 @@ class _Reader:
         self._consumer.close()
 
 
-def forget_pages(data_dir: Path, topic: str) -> None:
+def forget_topic(data_dir: Path, topic: str) -> None:
     """Push the topic's files out of the page cache, wherever the broker has put them.
 
     Folders of other topics may vanish meanwhile.
@@ -144,14 +145,7 @@ def forget_pages(data_dir: Path, topic: str) -> None:
         for name in names:
             path = os.path.join(folder, name)
             if topic in path:
-                _forget_pages_of(path)
-
-
-def _forget_pages_of(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    os.fdatasync(descriptor)
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(descriptor)
+                forget_pages(path)
 
 
 def rows(quick: bool) -> list[Workload]:
