@@ -6,10 +6,13 @@ import gc
 import os
 import threading
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from ottla.broker import Broker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WARM_UP_ROUNDS = 40
 ROUNDS = 100
@@ -38,11 +41,14 @@ def grown(before: Held, after: Held) -> bool:
     )
 
 
-def assert_no_growth(before: Held) -> None:
-    """Now, or as soon as the brokers' threads have done what they are busy with.
+def assert_no_growth(rounds: Callable[[int], None]) -> None:
+    """Nothing more is held after many rounds, or as soon as the brokers' threads have done what they are busy with.
 
     The limit only ends a test that has failed.
     """
+    rounds(WARM_UP_ROUNDS)
+    before = held()
+    rounds(ROUNDS)
     deadline = time.monotonic() + TIMEOUT_S
     while grown(before, after := held()):
         assert time.monotonic() < deadline, f"{before} before, {after} after {ROUNDS} rounds"
@@ -62,10 +68,7 @@ def test_brokers_that_stop_leave_nothing():
             with Broker(topics={"orders": 1}) as broker:
                 use(broker, "orders", "kitchen")
 
-    rounds(WARM_UP_ROUNDS)
-    before = held()
-    rounds(ROUNDS)
-    assert_no_growth(before)
+    assert_no_growth(rounds)
 
 
 @pytest.mark.parametrize("names", ["the same", "new"])
@@ -78,7 +81,4 @@ def test_resets_leave_nothing(names):
                 use(broker, "orders" if names == "the same" else f"orders-{next(numbers)}", "kitchen")
                 broker.reset()
 
-        rounds(WARM_UP_ROUNDS)
-        before = held()
-        rounds(ROUNDS)
-        assert_no_growth(before)
+        assert_no_growth(rounds)
